@@ -1,0 +1,195 @@
+//! What happens to every request of the public listener, before and after its handler.
+//!
+//! ```text
+//! identify: request id, log line, error bodies, headers that every answer has
+//!   └ CORS (actix-cors): preflights, headers on errors too
+//!       └ admit: HTTPS only, no key in the URL
+//!           └ routes
+//! ```
+
+use std::time::Instant;
+
+use actix_cors::Cors;
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage, web};
+use domain::id::base57;
+use wire::problem::{self as wire_problem, Code, Item, Language};
+
+use crate::call::LoggedCaller;
+use crate::problem::Problem;
+use crate::{Api, Settings, headers};
+
+/// The outermost layer.
+pub(crate) async fn identify(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let started = Instant::now();
+    let request_id = new_request_id();
+    let theirs = headers::single(request.headers(), "x-request-id").filter(|id| is_printable(id));
+    let theirs = theirs.map(str::to_owned);
+    let language = headers::single(request.headers(), "accept-language");
+    let language = language.map_or(Language::Es, Language::accepted);
+    let is_https = request
+        .app_data::<web::Data<Api>>()
+        .is_some_and(|api| headers::is_https(request.request(), &api.settings));
+
+    // The layers inside answer for themselves; a clone of the request kept here would keep routes from matching.
+    let response = next.call(request).await?.map_into_boxed_body();
+    let mut response = with_error_body(response, &request_id, language);
+    let headers = response.headers_mut();
+    let mut set = |name: &'static str, value: &str| {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.insert(HeaderName::from_static(name), value);
+        }
+    };
+    set("request-id", &request_id);
+    set("cache-control", "no-store");
+    set("x-content-type-options", "nosniff");
+    if is_https {
+        set("strict-transport-security", "max-age=31536000; includeSubDomains");
+    }
+    if let Some(theirs) = &theirs {
+        set("x-request-id", theirs);
+    }
+    log(&response, &request_id, theirs.as_deref(), started);
+    Ok(response)
+}
+
+/// The layer next to the routes: what is refused whoever calls.
+pub(crate) async fn admit(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let Some(api) = request.app_data::<web::Data<Api>>().cloned() else {
+        return Ok(request.error_response(Problem::new(Code::InternalError)));
+    };
+    let is_loopback = request
+        .peer_addr()
+        .is_some_and(|peer| peer.ip().to_canonical().is_loopback());
+    let allowed =
+        headers::is_https(request.request(), &api.settings) || (!api.settings.require_https && is_loopback);
+    if !allowed {
+        return Ok(request.error_response(Problem::new(Code::HttpsRequired)));
+    }
+    let query = url::form_urlencoded::parse(request.query_string().as_bytes());
+    let with_key: Vec<Item> = query
+        .filter(|(_, value)| domain::key::looks_like_key(value))
+        .map(|(name, _)| {
+            if domain::key::looks_like_key(&name) {
+                String::new()
+            } else {
+                name.into_owned()
+            }
+        })
+        .map(|name| Item::at(name, Code::KeyInUrl))
+        .collect();
+    if !with_key.is_empty() {
+        return Ok(request.error_response(Problem::Told(with_key)));
+    }
+    next.call(request).await.map(ServiceResponse::map_into_boxed_body)
+}
+
+/// Browsers of any origin, or of those configured; never with credentials.
+pub(crate) fn cors(settings: &Settings) -> Cors {
+    let cors = Cors::default()
+        .allowed_methods(["GET", "HEAD", "POST", "PATCH", "DELETE", "OPTIONS"])
+        .allowed_headers([
+            "Authorization",
+            "Content-Type",
+            "Idempotency-Key",
+            "If-Match",
+            "KashIO-Version",
+            "X-Request-Id",
+        ])
+        .expose_headers([
+            "Request-Id",
+            "ETag",
+            "Idempotent-Replayed",
+            "RateLimit",
+            "RateLimit-Policy",
+            "Retry-After",
+            "Link",
+            "X-Has-More",
+            "Location",
+        ])
+        .block_on_origin_mismatch(false)
+        .max_age(600);
+    if settings.cors_origins.is_empty() {
+        cors.allow_any_origin().send_wildcard()
+    } else {
+        settings
+            .cors_origins
+            .iter()
+            .fold(cors, |cors, origin| cors.allowed_origin(origin))
+    }
+}
+
+fn with_error_body(
+    response: ServiceResponse<BoxBody>,
+    request_id: &str,
+    language: Language,
+) -> ServiceResponse<BoxBody> {
+    let status = response.status();
+    let problem = response
+        .response()
+        .error()
+        .and_then(|error| error.as_error::<Problem>());
+    let items = match problem {
+        Some(problem) => {
+            if let Problem::Store(error) = problem {
+                tracing::error!(request_id, %error, "request {request_id} failed: {error}");
+            }
+            problem.items().0
+        }
+        // Whatever the framework refused by itself is told like everything else.
+        None if status.is_client_error() || status.is_server_error() => match status.as_u16() {
+            404 => vec![Item::new(Code::NotFound)],
+            408 => vec![Item::new(Code::RequestTimeout)],
+            413 => vec![Item::new(Code::BodyTooLarge)],
+            400..=499 => vec![Item::new(Code::InvalidJson { line: 1, column: 1 })],
+            _ => vec![Item::new(Code::InternalError)],
+        },
+        None => return response,
+    };
+    let body = wire_problem::render(status.as_u16(), &items, request_id, language);
+    let mut response = response.map_body(|_, _| BoxBody::new(body));
+    response.headers_mut().insert(
+        actix_web::http::header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
+    response
+}
+
+/// One line per request: no key, no body, no query, no personal data.
+fn log(response: &ServiceResponse<BoxBody>, request_id: &str, theirs: Option<&str>, started: Instant) {
+    let request = response.request();
+    let route = request.match_pattern();
+    let caller = request.extensions().get::<LoggedCaller>().copied();
+    tracing::info!(
+        request_id,
+        their_request_id = theirs,
+        account = caller.map(|LoggedCaller(owner)| owner.account.text(owner.mode)),
+        livemode = caller.map(|LoggedCaller(owner)| owner.mode.is_live()),
+        method = %request.method(),
+        route = route.as_deref().unwrap_or("none"),
+        status = response.status().as_u16(),
+        duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        "request {request_id} answered",
+    );
+}
+
+fn new_request_id() -> String {
+    let mut bytes = [0; 16];
+    // Ids need not be secret; should the machine give no random bytes, they are merely alike.
+    let _ = getrandom::fill(&mut bytes);
+    format!("req_{}", base57(u128::from_be_bytes(bytes)))
+}
+
+/// A caller's request id is repeated when it has at most 128 printable characters.
+fn is_printable(id: &str) -> bool {
+    (1..=128).contains(&id.len()) && id.bytes().all(|byte| (0x20..=0x7e).contains(&byte))
+}

@@ -1,0 +1,186 @@
+//! `/invoices`: create and read.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use domain::account::Account;
+use domain::change::Change;
+use domain::field::Faults;
+use domain::id::InvoiceKind;
+use domain::invoice::draft::NewInvoice;
+use domain::invoice::{Invoice, Seen};
+use futures_util::FutureExt;
+use store::{Answer, Claim, Create, Tx};
+use wire::invoice::{View, render};
+use wire::problem::{Code, Item};
+
+use crate::call::{Call, ReadInvoices, WriteInvoices};
+use crate::problem::Problem;
+use crate::reply::Reply;
+
+/// `GET /invoices/{id}`.
+pub async fn read(call: Call<ReadInvoices>) -> Result<Reply, Problem> {
+    let (owner, id) = (call.owner, call.id::<InvoiceKind>()?);
+    let found = call
+        .api
+        .store
+        .read("read_invoice", move |tx| tx.invoices(owner).get(id).boxed())
+        .await?;
+    let known = found.ok_or(Problem::new(Code::NotFound))?;
+    Ok(Reply::fresh(call.answer(200, &known.invoice.seen_at(known.at))))
+}
+
+/// `POST /invoices`.
+///
+/// The common case is one statement that opens the invoice, remembers the answer and tells of it. Whatever has
+/// been seen before, or is against the clock, goes alone through [`decide`].
+pub async fn create(mut call: Call<WriteInvoices>) -> Result<Reply, Problem> {
+    let body = call.body().await?;
+    let (new, claim) = understand(&call, &body)?;
+    let store = call.api.store.clone();
+    let opening = store.opening().await?;
+    let late = new.faults_at(opening.stamp.at, call.owner.mode, &call.key.account);
+    let change = Invoice::open(call.owner, &call.key.account, new, opening);
+    let Some((invoice, _)) = change.invoice.clone() else {
+        return Err(Problem::new(Code::InternalError));
+    };
+    let mut answer = call.answer(201, &invoice.as_changed_at(invoice.created));
+    answer.location = Some(call.location(&invoice));
+
+    if late.is_empty() {
+        let remember = claim.clone().map(|claim| (claim, answer.clone()));
+        let created = store
+            .create(vec![Create {
+                change: change.clone(),
+                remember,
+            }])
+            .await;
+        if created.is_ok_and(|opened| opened.contains(&invoice.id)) {
+            return Ok(Reply::fresh(answer));
+        }
+    }
+    let wish = Arc::new(Wish {
+        change,
+        invoice,
+        answer,
+        late,
+        view: call.view_settings(),
+    });
+    let once = store.once("create_invoice", claim, move |tx| {
+        let wish = wish.clone();
+        async move { wish.decide(tx).await }.boxed()
+    });
+    Reply::of_once(once.await?)
+}
+
+fn understand(
+    call: &Call<WriteInvoices>,
+    body: &crate::call::Body,
+) -> Result<(NewInvoice, Option<Claim>), Problem> {
+    let (object, canonical) = body.json()?;
+    let request = wire::create::read(object);
+    let mut items = request.faults;
+    let mut faults = Faults::default();
+    let account: &Account = &call.key.account;
+    let new = request.draft.parse(account, &mut faults);
+    items.extend(faults.0.into_iter().map(Item::from));
+    let claim = call.claim(&canonical).map_err(|item| items.push(item));
+    match (new, claim) {
+        (Some(new), Ok(claim)) if items.is_empty() => Ok((new, claim)),
+        (new, _) => {
+            // The faults that time brings are told along with the others.
+            let now = call.api.store.clock().now();
+            let late = new
+                .map(|new| new.faults_at(now, call.owner.mode, account))
+                .unwrap_or_default();
+            items.extend(late.0.into_iter().map(Item::from));
+            Err(Problem::Told(items))
+        }
+    }
+}
+
+/// A create request that goes alone.
+struct Wish {
+    change: Change,
+    invoice: Invoice,
+    answer: Answer,
+    late: Faults,
+    view: ViewSettings,
+}
+
+impl Wish {
+    /// The table "Exactly once" of the API document, line by line.
+    async fn decide(&self, tx: &mut Tx) -> Result<Reply, Problem> {
+        let (owner, order) = (self.invoice.owner, &self.invoice.order);
+        if let Some(known) = tx.invoices(owner).lock_open(&order.reference).await? {
+            let earlier = &known.invoice;
+            if earlier.id == self.invoice.id {
+                // Ours: it was committed, but the answer to COMMIT was lost.
+                return Ok(Reply::fresh(self.answer.clone()));
+            }
+            let seen = earlier.seen_at(known.at);
+            if seen.status.state().is_open() {
+                if earlier.order.content == order.content {
+                    return Ok(Reply::repeat(self.view.answer(200, &seen)));
+                }
+                let existing_id = earlier.id.text(owner.mode);
+                let conflict = Code::InvoiceIdConflict { existing_id };
+                return Err(Problem::Told(vec![Item::at("invoice_id", conflict)]));
+            }
+            let stamp = tx.store().stamp(known.at)?;
+            let expired = earlier.expire(stamp)?;
+            tx.save(&[expired]).await?;
+        }
+        // A delayed retry must not revive what is voided or expired.
+        if let Some(twin) = tx.invoices(owner).twin_of(order).await? {
+            return Ok(Reply::repeat(
+                self.view.answer(200, &twin.invoice.seen_at(twin.at)),
+            ));
+        }
+        if !self.late.is_empty() {
+            return Err(self.late.clone().into());
+        }
+        tx.save(std::slice::from_ref(&self.change)).await?;
+        Ok(Reply::fresh(self.answer.clone()))
+    }
+}
+
+/// What an answer is rendered with, once the call is gone.
+struct ViewSettings {
+    version: wire::version::Version,
+    settings: Arc<crate::Settings>,
+}
+
+impl ViewSettings {
+    fn answer(&self, status: u16, seen: &Seen<'_>) -> Answer {
+        let view = View {
+            version: self.version,
+            page_url: &self.settings.page_url,
+        };
+        let body = Bytes::from(render(seen, view));
+        Answer {
+            status,
+            etag: Some(format!("\"{}\"", seen.invoice.version)),
+            location: None,
+            body,
+        }
+    }
+}
+
+impl<S> Call<S> {
+    fn view_settings(&self) -> ViewSettings {
+        ViewSettings {
+            version: self.version,
+            settings: self.api.settings.clone(),
+        }
+    }
+
+    fn answer(&self, status: u16, seen: &Seen<'_>) -> Answer {
+        self.view_settings().answer(status, seen)
+    }
+
+    fn location(&self, invoice: &Invoice) -> String {
+        let (root, id) = (&self.api.settings.public_url, invoice.id.text(invoice.owner.mode));
+        format!("{root}/v1/payments/invoices/{id}")
+    }
+}

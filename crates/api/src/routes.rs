@@ -1,0 +1,94 @@
+//! The list of routes. The server is built from it, and so is the test that meets every route with every
+//! stranger: a route that is not here does not exist, and one that is can not be forgotten.
+
+use std::collections::BTreeMap;
+
+use actix_web::http::Method;
+use actix_web::{FromRequest, Handler, Responder, Route as ActixRoute, guard, web};
+use domain::key::Scope;
+
+use crate::call::{Call, Needs};
+use crate::problem::Problem;
+use crate::{account, invoices};
+
+/// One route of the public API.
+pub struct Route {
+    /// Its method. `GET` answers `HEAD` too.
+    pub method: Method,
+    /// Its path, with `{id}` and the like.
+    pub path: &'static str,
+    /// What a key needs to call it.
+    pub scopes: &'static [Scope],
+    handle: fn(ActixRoute) -> ActixRoute,
+}
+
+/// Every route of the public API.
+pub fn all() -> Vec<Route> {
+    vec![
+        route(Method::GET, "/v1/payments", account::read, |to| {
+            to.to(account::read)
+        }),
+        route(Method::POST, "/v1/payments/invoices", invoices::create, |to| {
+            to.to(invoices::create)
+        }),
+        route(Method::GET, "/v1/payments/invoices/{id}", invoices::read, |to| {
+            to.to(invoices::read)
+        }),
+    ]
+}
+
+/// The handler is named twice: once for the scope that its type asks for, once for the server.
+fn route<S, F>(method: Method, path: &'static str, _: F, handle: fn(ActixRoute) -> ActixRoute) -> Route
+where
+    S: Needs,
+    Call<S>: FromRequest,
+    F: Handler<(Call<S>,)>,
+    F::Output: Responder,
+{
+    Route {
+        method,
+        path,
+        scopes: S::SCOPES,
+        handle,
+    }
+}
+
+/// Puts the public API into an application.
+pub fn configure(config: &mut web::ServiceConfig) {
+    let mut by_path: BTreeMap<&str, Vec<Route>> = BTreeMap::new();
+    for route in all() {
+        by_path.entry(route.path).or_default().push(route);
+    }
+    for (path, routes) in by_path {
+        let allow = allowed(&routes);
+        let mut resource = web::resource(path);
+        for route in routes {
+            resource = resource.route((route.handle)(when(&route.method)));
+        }
+        let refuse = move || {
+            let allow = allow.clone();
+            async move { Err::<&str, Problem>(Problem::MethodNotAllowed(allow)) }
+        };
+        config.service(resource.default_service(web::to(refuse)));
+    }
+}
+
+fn when(method: &Method) -> ActixRoute {
+    if method == Method::GET {
+        web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
+    } else {
+        web::method(method.clone())
+    }
+}
+
+fn allowed(routes: &[Route]) -> String {
+    let mut methods: Vec<&str> = Vec::new();
+    for route in routes {
+        methods.push(route.method.as_str());
+        if route.method == Method::GET {
+            methods.push("HEAD");
+        }
+    }
+    methods.push("OPTIONS");
+    methods.join(", ")
+}

@@ -1,0 +1,64 @@
+//! Who owns an invoice: a merchant's account, in one of two modes that share nothing.
+
+use crate::id::AccountId;
+use crate::late_fee::LateFee;
+use crate::time::Moment;
+
+/// Test money or real money. The key that calls decides; nothing else does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Mode {
+    /// `sk_test_…`: nothing real moves.
+    Test,
+    /// `sk_live_…`: real money.
+    Live,
+}
+
+impl Mode {
+    /// `test` or `live`, as it stands inside ids and keys.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Mode::Test => "test",
+            Mode::Live => "live",
+        }
+    }
+
+    /// The `livemode` of the API and of every merchant table.
+    pub const fn is_live(self) -> bool {
+        matches!(self, Mode::Live)
+    }
+
+    /// The mode of a row whose `livemode` is given.
+    pub const fn from_livemode(live: bool) -> Mode {
+        if live { Mode::Live } else { Mode::Test }
+    }
+}
+
+/// An account in one mode: the owner of every merchant object, named first in each finder and each key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Owner {
+    /// The merchant's account.
+    pub account: AccountId,
+    /// The mode of the key that calls.
+    pub mode: Mode,
+}
+
+/// A merchant's account and the settings that an invoice is created by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// Its id, the same in both modes.
+    pub id: AccountId,
+    /// The name that payers see.
+    pub name: String,
+    /// The API version of callers that name none; absent: the default of the API.
+    pub version_pin: Option<String>,
+    /// Life of an invoice that names no expiration, in seconds.
+    pub default_expiration_seconds: i64,
+    /// Whether an invoice without `customer` is refused.
+    pub customer_required: bool,
+    /// The rule copied into each new invoice.
+    pub late_fee: LateFee,
+    /// Whether live keys are accepted.
+    pub live_enabled: bool,
+    /// Since when its keys are refused.
+    pub disabled_at: Option<Moment>,
+}

@@ -1,0 +1,116 @@
+//! The commands of the operator's contract, and what they exit with: 0 done, 1 failed, 2 wrong usage or
+//! configuration, with one clear line on stderr.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::config::{self, Settings};
+use crate::telemetry::{self, Format};
+use crate::{Failure, dev, serve};
+
+/// KashIO Payments: collects money in Peru.
+#[derive(Parser)]
+#[command(name = "kashio", version, about)]
+struct Cli {
+    /// A TOML file that goes over the compiled-in settings.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Everything on one machine, nothing to set up (the default).
+    Dev(dev::Options),
+    /// The API.
+    Serve,
+    /// The schema.
+    #[command(subcommand)]
+    Migrate(Migrate),
+}
+
+#[derive(Subcommand)]
+enum Migrate {
+    /// Apply what is missing, a line each.
+    Up,
+}
+
+/// Runs the command line of this process.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let outcome = Runtime::new()
+        .map_err(|error| Failure::failed("no runtime", error))
+        .and_then(|runtime| runtime.block_on(execute(cli)));
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("kashio: {failure}");
+            ExitCode::from(match failure {
+                Failure::Failed(_) => 1,
+                Failure::Usage(_) => 2,
+            })
+        }
+    }
+}
+
+async fn execute(cli: Cli) -> Result<(), Failure> {
+    let settings = config::load(cli.config.as_deref())?;
+    match cli
+        .command
+        .unwrap_or_else(|| Command::Dev(dev::Options::default()))
+    {
+        Command::Dev(options) => dev::run(settings, options).await,
+        Command::Serve => serve(settings).await,
+        Command::Migrate(Migrate::Up) => migrate_up(&settings).await,
+    }
+}
+
+async fn serve(settings: Settings) -> Result<(), Failure> {
+    telemetry::start(Format::Json);
+    let running = serve::start(&settings).await?;
+    tracing::info!(public = %running.public, management = %running.management, "serving on {}", running.public);
+    stop_signal().await?;
+    stop(running, Duration::from_secs(settings.shutdown.lame_duck_seconds)).await
+}
+
+/// Stops in good order; a second signal means now.
+pub(crate) async fn stop(running: serve::Running, lame_duck: Duration) -> Result<(), Failure> {
+    tokio::select! {
+        () = running.stop(lame_duck) => Ok(()),
+        again = stop_signal() => again.and(Err(Failure::Failed("stopped at once by a second signal".to_owned()))),
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "what the operator asked to see")]
+async fn migrate_up(settings: &Settings) -> Result<(), Failure> {
+    let connect = settings.migrate_database()?;
+    store::migrate::up(&connect, |applied| {
+        println!(
+            "applied {} {} in {} ms",
+            applied.version,
+            applied.description,
+            applied.took.as_millis()
+        );
+    })
+    .await
+    .map_err(|error| Failure::failed("migrate up", error))?;
+    println!("the schema is up to date");
+    Ok(())
+}
+
+/// Waits for SIGTERM or SIGINT.
+pub(crate) async fn stop_signal() -> Result<(), Failure> {
+    let listen = |kind| signal(kind).map_err(|error| Failure::failed("signals", error));
+    let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,272 @@
+//! `kashio dev`: everything on one machine, nothing to set up. A private Postgres, migrations, a demo account
+//! with fixed keys, the API. Its keys are no secrets and production refuses them.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use api::keys::HASH_VERSION;
+use domain::account::{Account, Mode, Owner};
+use domain::id::{AccountId, KeyId};
+use domain::key::{KeyKind, SecretKey};
+use domain::late_fee::LateFee;
+use postgres_dev::{Cluster, Durability};
+use serde::Serialize;
+use sqlx::postgres::PgConnectOptions;
+use store::keys::NewKey;
+use store::{Error, Store};
+
+use crate::config::Settings;
+use crate::telemetry::{self, Format};
+use crate::{Failure, cli, serve};
+
+/// What `kashio dev` can be told.
+#[derive(Clone, clap::Args)]
+pub struct Options {
+    /// Where the database and `dev.json` are kept.
+    #[arg(long, value_name = "DIR", default_value = DATA_DIR)]
+    pub data_dir: PathBuf,
+    /// Start afresh: the data of earlier runs is removed.
+    #[arg(long)]
+    pub reset: bool,
+}
+
+const DATA_DIR: &str = ".kashio";
+const DATABASE: &str = "kashio";
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            data_dir: DATA_DIR.into(),
+            reset: false,
+        }
+    }
+}
+
+/// What `dev.json` tells programs, and the banner people.
+#[derive(Serialize)]
+struct Addresses {
+    public_url: String,
+    management_url: String,
+    database_url: String,
+    account: String,
+    test_key: String,
+    live_key: String,
+}
+
+/// Runs until a signal.
+///
+/// # Errors
+/// No usable Postgres, a port that is taken, or a `DATABASE_URL` that is somebody else's.
+pub async fn run(mut settings: Settings, options: Options) -> Result<(), Failure> {
+    telemetry::start(Format::Plain);
+    settings.http.require_https = false;
+    let given = (!settings.database.url.is_empty()).then(|| settings.database.url.clone());
+    let cluster = match given {
+        Some(_) => None,
+        None => Some(start_cluster(&options).await?),
+    };
+    if let Some(cluster) = &cluster {
+        settings.database.url = cluster.url(DATABASE);
+        let connect = parse(&cluster.url("postgres"))?;
+        let created = store::migrate::create_database(&connect, DATABASE).await;
+        created.map_err(|error| Failure::failed("the database can not be created", error))?;
+    }
+    let connect = settings.database()?;
+    if !store::migrate::mark_for_dev(&connect)
+        .await
+        .map_err(|error| Failure::failed("DATABASE_URL", error))?
+    {
+        let refusal = "DATABASE_URL is neither empty nor made by kashio dev; it is left alone";
+        return Err(Failure::Usage(refusal.to_owned()));
+    }
+    let migrated = store::migrate::up(&connect, |applied| {
+        tracing::info!("applied migration {} {}", applied.version, applied.description);
+    });
+    migrated
+        .await
+        .map_err(|error| Failure::failed("migrate up", error))?;
+
+    let running = serve::start(&settings).await?;
+    let demo = Demo::new();
+    demo.save(&running.store)
+        .await
+        .map_err(|error| Failure::failed("the demo account", error))?;
+    let addresses = Addresses {
+        public_url: format!("http://{}", running.public),
+        management_url: format!("http://{}", running.management),
+        database_url: settings.database.url.clone(),
+        account: demo.account.text(Mode::Test),
+        test_key: demo.test_key.expose().to_owned(),
+        live_key: demo.live_key.expose().to_owned(),
+    };
+    let file = write_addresses(&options.data_dir, &addresses)?;
+    print_banner(&addresses, &file);
+
+    cli::stop_signal().await?;
+    let stopped = cli::stop(running, Duration::ZERO).await;
+    if let Some(cluster) = cluster {
+        let ended = tokio::task::spawn_blocking(|| cluster.stop()).await;
+        if let Ok(Err(error)) = ended {
+            tracing::warn!("Postgres did not stop in good order: {error}");
+        }
+    }
+    stopped
+}
+
+/// The demo account and its keys, the same on every machine.
+struct Demo {
+    account: AccountId,
+    test_key: SecretKey,
+    live_key: SecretKey,
+}
+
+impl Demo {
+    fn new() -> Demo {
+        Demo {
+            account: AccountId::new(DEMO_BORN_MILLIS, b"kashiodemo"),
+            test_key: fixed_key(KeyKind::Merchant(Mode::Test), "DemoAccount1"),
+            live_key: fixed_key(KeyKind::Merchant(Mode::Live), "DemoAccount2"),
+        }
+    }
+
+    async fn save(&self, store: &Store) -> Result<(), Error> {
+        let account = Account {
+            id: self.account,
+            name: "Tienda Demo".to_owned(),
+            version_pin: None,
+            default_expiration_seconds: 86_400,
+            customer_required: false,
+            late_fee: LateFee::None,
+            live_enabled: true,
+            disabled_at: None,
+        };
+        let keys = [
+            (Mode::Test, self.test_key.clone()),
+            (Mode::Live, self.live_key.clone()),
+        ];
+        let mut hashed = Vec::new();
+        for (mode, key) in keys {
+            let phc = api::keys::hash(&key)?;
+            hashed.push((mode, key, phc));
+        }
+        store
+            .transaction("save_demo_account", move |tx| {
+                let (account, hashed) = (account.clone(), hashed.clone());
+                Box::pin(async move {
+                    tx.put_account(&account).await?;
+                    for (mode, secret, phc) in &hashed {
+                        tx.add_key(NewKey {
+                            id: KeyId::new(DEMO_BORN_MILLIS, b"kashiodemo"),
+                            owner: Owner {
+                                account: account.id,
+                                mode: *mode,
+                            },
+                            name: "demo",
+                            secret,
+                            phc: phc.clone(),
+                            hash_version: HASH_VERSION,
+                        })
+                        .await?;
+                    }
+                    Ok(())
+                })
+            })
+            .await
+    }
+}
+
+/// 2017-05-30T00:00:00Z: the day of the seed's samples.
+const DEMO_BORN_MILLIS: u64 = 1_496_102_400_000;
+
+/// A key that says itself that it is no secret.
+fn fixed_key(kind: KeyKind, public_id: &str) -> SecretKey {
+    let text = format!("{public_id}NotASecretOnlyForKashioDevAtHome");
+    let mut letters = text.bytes().map(|byte| match byte {
+        b'0'..=b'9' => byte - b'0',
+        b'A'..=b'Z' => byte - b'A' + 10,
+        _ => byte.saturating_sub(b'a') + 36,
+    });
+    SecretKey::mint(kind, || letters.next().unwrap_or_default())
+}
+
+async fn start_cluster(options: &Options) -> Result<Cluster, Failure> {
+    let options = options.clone();
+    let start = move || {
+        if options.reset {
+            Cluster::remove(&options.data_dir)?;
+        }
+        Cluster::start(&options.data_dir, Durability::Full)
+    };
+    let started = tokio::task::spawn_blocking(start).await;
+    started
+        .map_err(|error| Failure::failed("Postgres", error))?
+        .map_err(|error| Failure::failed("Postgres", error))
+}
+
+fn parse(url: &str) -> Result<PgConnectOptions, Failure> {
+    url.parse()
+        .map_err(|error| Failure::failed("the private Postgres has no usable address", error))
+}
+
+/// `dev.json`, for its owner only: it names keys and a password.
+fn write_addresses(data_dir: &Path, addresses: &Addresses) -> Result<PathBuf, Failure> {
+    let file = data_dir.join("dev.json");
+    let failed =
+        |error: std::io::Error| Failure::failed(&format!("{} can not be written", file.display()), error);
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o711)
+        .create(data_dir)
+        .map_err(failed)?;
+    let text = serde_json::to_string_pretty(addresses).map_err(|error| failed(error.into()))?;
+    // Written beside and renamed: a reader sees the old file or the new one, and both are whole.
+    let beside = data_dir.join("dev.json.new");
+    let mut open = fs::OpenOptions::new();
+    let mut written = open
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&beside)
+        .map_err(failed)?;
+    written.write_all(text.as_bytes()).map_err(failed)?;
+    fs::rename(&beside, &file).map_err(failed)?;
+    Ok(file)
+}
+
+#[expect(clippy::print_stdout, reason = "what the developer came for")]
+fn print_banner(addresses: &Addresses, file: &Path) {
+    let Addresses {
+        public_url,
+        management_url,
+        account,
+        test_key,
+        live_key,
+        ..
+    } = addresses;
+    println!(
+        r#"
+KashIO Payments is ready.
+
+  API          {public_url}/v1/payments
+  management   {management_url}/readyz
+  account      {account} (Tienda Demo)
+  test key     {test_key}
+  live key     {live_key}
+  all of it    {file}
+
+Create a first Orden de Pago:
+
+  curl {public_url}/v1/payments/invoices \
+    --user {test_key}: \
+    --header 'content-type: application/json' \
+    --data '{{"invoice": {{"payer_phone": "+519996666", "currency": "PEN", "amount": "20.00", "invoice_id": "inv_1234567890"}}}}'
+
+Ctrl-C stops everything; the data stays until --reset.
+"#,
+        file = file.display()
+    );
+}

@@ -1,0 +1,37 @@
+//! The program `kashio`: configuration, telemetry and signals; it joins the crates and holds no rule of its own.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`cli`] | the commands, and what they exit with |
+//! | [`config`] | the settings: compiled in ← file ← environment |
+//! | [`serve`] | a replica of the API: listeners and duties, started and stopped |
+//! | [`dev`] | `kashio dev`: everything on one machine, nothing to set up |
+//! | [`telemetry`] | the log |
+//!
+//! # To add a command
+//! A variant of `cli::Command` with its sentence, and an arm in `cli::execute`. It returns a [`Failure`], which
+//! becomes one line on stderr and exit code 1 or 2.
+
+pub mod cli;
+pub mod config;
+pub mod dev;
+pub mod serve;
+pub mod telemetry;
+
+/// Why a command ended without having done what it should: one line for the operator.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// Wrong usage or configuration: exit code 2.
+    #[error("{0}")]
+    Usage(String),
+    /// It failed: exit code 1.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl Failure {
+    /// A failure with its cause, on one line.
+    pub fn failed(what: &str, cause: impl std::fmt::Display) -> Failure {
+        Failure::Failed(format!("{what}: {}", cause.to_string().replace('\n', " ")))
+    }
+}

@@ -1,0 +1,7 @@
+//! The executable. Everything is in the library beside it, where the tests can reach it.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    kashio::cli::run()
+}

@@ -1,0 +1,27 @@
+//! The log: one JSON line per request and per duty that did something; for people at a terminal, plain lines.
+//! Never in it: keys, bodies, e-mails, phones, documents.
+
+use tracing_subscriber::EnvFilter;
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// JSON on stdout, for collectors.
+    Json,
+    /// Plain on stderr, for people.
+    Plain,
+}
+
+/// Begins logging. `RUST_LOG` chooses what; by default what is worth knowing.
+pub fn start(format: Format) {
+    let filter = EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn,actix_server=warn"));
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_target(false);
+    // Started twice (tests), the first one stays.
+    let _ = match format {
+        Format::Json => builder.json().flatten_event(true).try_init(),
+        Format::Plain => builder.compact().with_writer(std::io::stderr).try_init(),
+    };
+}

@@ -1,0 +1,200 @@
+//! Finding invoices. The owner comes first: there is no finder without one. Absent is `None`.
+
+use domain::account::Owner;
+use domain::customer::Customer;
+use domain::id::{InvoiceId, PaymentId};
+use domain::invoice::table::State;
+use domain::invoice::{Invoice, Order, Status, Terms, Token};
+use domain::ktin::Ktin;
+use domain::late_fee::LateFee;
+use domain::metadata::Verbatim;
+use domain::money::{Amount, Currency};
+use domain::reference::Reference;
+use domain::time::Moment;
+use sqlx::types::Json;
+
+use crate::{Error, Tx};
+
+/// The invoices of one owner.
+pub struct Invoices<'t> {
+    tx: &'t mut Tx,
+    owner: Owner,
+}
+
+/// An invoice, and the database's `now()` when it was so: it decides what is late or expired.
+pub struct Known {
+    /// The invoice as stored.
+    pub invoice: Invoice,
+    /// The database's time.
+    pub at: Moment,
+}
+
+impl Tx {
+    /// The invoices of `owner`.
+    pub fn invoices(&mut self, owner: Owner) -> Invoices<'_> {
+        Invoices { tx: self, owner }
+    }
+}
+
+type Timestamp = chrono::DateTime<chrono::Utc>;
+
+struct Row {
+    id: uuid::Uuid,
+    created: Timestamp,
+    invoice_id: String,
+    request_datetime: Option<Timestamp>,
+    customer: Option<Json<Customer>>,
+    sub_merchant: Option<String>,
+    url_success: Option<String>,
+    url_error: Option<String>,
+    metadata: Option<String>,
+    size_qr: i16,
+    ktin: i64,
+    token: String,
+    late_fee_rule: Json<LateFee>,
+    content: Vec<u8>,
+    currency: String,
+    sub_total: i64,
+    due: Option<Timestamp>,
+    expires: Timestamp,
+    status: String,
+    version: i32,
+    paid_at: Option<Timestamp>,
+    payment_id: Option<uuid::Uuid>,
+    late_fee: Option<i64>,
+    at: Timestamp,
+}
+
+/// The columns of [`Row`], then the rest of the statement.
+macro_rules! select_invoice {
+    ($rest:literal, $($bind:expr),* $(,)?) => {
+        sqlx::query_as!(
+            Row,
+            r#"
+            select id, created, invoice_id, request_datetime, customer as "customer: Json<Customer>",
+                   sub_merchant::text as sub_merchant, url_success, url_error, metadata::text as metadata, size_qr,
+                   ktin, token, late_fee_rule as "late_fee_rule: Json<LateFee>", content,
+                   currency, sub_total, due, expires, status, version, paid_at, payment_id, late_fee,
+                   now() as "at!"
+            from invoices
+            "# + $rest,
+            $($bind),*
+        )
+    };
+}
+
+impl Invoices<'_> {
+    /// The invoice, as it is now.
+    pub async fn get(self, id: InvoiceId) -> Result<Option<Known>, Error> {
+        let row = select_invoice!(
+            "where account_id = $1 and livemode = $2 and id = $3",
+            self.owner.account.uuid(),
+            self.owner.mode.is_live(),
+            id.uuid(),
+        )
+        .fetch_optional(self.tx.connection())
+        .await?;
+        row.map(|row| row.known(self.owner)).transpose()
+    }
+
+    /// The invoice, locked until the transaction ends.
+    pub async fn lock(self, id: InvoiceId) -> Result<Option<Known>, Error> {
+        let row = select_invoice!(
+            "where account_id = $1 and livemode = $2 and id = $3 for update",
+            self.owner.account.uuid(),
+            self.owner.mode.is_live(),
+            id.uuid(),
+        )
+        .fetch_optional(self.tx.connection())
+        .await?;
+        row.map(|row| row.known(self.owner)).transpose()
+    }
+
+    /// The pending or paid invoice of a reference, locked. There is at most one.
+    pub async fn lock_open(self, reference: &Reference) -> Result<Option<Known>, Error> {
+        let row = select_invoice!(
+            "where account_id = $1 and livemode = $2 and invoice_id = $3 and status in ('pending', 'paid') for update",
+            self.owner.account.uuid(),
+            self.owner.mode.is_live(),
+            reference.as_str(),
+        )
+        .fetch_optional(self.tx.connection())
+        .await?;
+        row.map(|row| row.known(self.owner)).transpose()
+    }
+
+    /// The newest invoice that came from the very same request: same reference, content and merchant's clock.
+    pub async fn twin_of(self, order: &Order) -> Result<Option<Known>, Error> {
+        let Some(request_datetime) = order.request_datetime else {
+            return Ok(None);
+        };
+        let row = select_invoice!(
+            "where account_id = $1 and livemode = $2 and invoice_id = $3 and request_datetime = $4 and content = $5
+             order by id desc limit 1",
+            self.owner.account.uuid(),
+            self.owner.mode.is_live(),
+            order.reference.as_str(),
+            request_datetime.to_utc(),
+            &order.content,
+        )
+        .fetch_optional(self.tx.connection())
+        .await?;
+        row.map(|row| row.known(self.owner)).transpose()
+    }
+}
+
+impl Row {
+    fn known(self, owner: Owner) -> Result<Known, Error> {
+        let at = Moment::truncated(self.at);
+        let id = self.id;
+        let invoice = self.invoice(owner).ok_or(Error::Corrupt {
+            table: "invoices",
+            id,
+        })?;
+        Ok(Known { invoice, at })
+    }
+
+    fn invoice(self, owner: Owner) -> Option<Invoice> {
+        let verbatim = |text: String| Verbatim {
+            text,
+            canonical: String::new(),
+        };
+        let status = match State::parse(&self.status)? {
+            State::Pending => Status::Pending,
+            State::Expired => Status::Expired,
+            State::Voided => Status::Voided,
+            State::Paid => Status::Paid {
+                paid_at: Moment::truncated(self.paid_at?),
+                payment: PaymentId::from_uuid(self.payment_id?),
+                late_fee: Amount::from_centimos(self.late_fee?)?,
+            },
+        };
+        Some(Invoice {
+            id: InvoiceId::from_uuid(self.id),
+            owner,
+            created: Moment::truncated(self.created),
+            order: Order {
+                reference: Reference::parse(self.invoice_id).ok()?,
+                request_datetime: self.request_datetime.map(Moment::truncated),
+                customer: self.customer.map(|Json(customer)| customer),
+                sub_merchant: self.sub_merchant.map(verbatim),
+                url_success: self.url_success,
+                url_error: self.url_error,
+                metadata: self.metadata.map(verbatim),
+                size_qr: u16::try_from(self.size_qr).ok()?,
+                ktin: Ktin::from_number(self.ktin),
+                token: Token::from_stored(self.token),
+                late_fee: self.late_fee_rule.0,
+                content: self.content.try_into().ok()?,
+            },
+            terms: Terms {
+                currency: Currency::parse(&self.currency).ok()?,
+                sub_total: Amount::from_centimos(self.sub_total)?,
+                due: self.due.map(Moment::truncated),
+                expires: Moment::truncated(self.expires),
+            },
+            status,
+            version: u32::try_from(self.version).ok()?,
+        })
+    }
+}

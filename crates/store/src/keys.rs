@@ -1,0 +1,204 @@
+//! API keys at rest: found by their public id, never by their secret, which is nowhere.
+
+use domain::account::{Account, Mode, Owner};
+use domain::id::{AccountId, KeyId};
+use domain::key::{Scope, SecretKey};
+use domain::late_fee::LateFee;
+use domain::time::Moment;
+use sqlx::types::Json;
+
+use crate::{Error, Store, Tx, accounts};
+
+/// Keys and accounts that changed within so many seconds are told to each replica. An overlap, not a
+/// watermark: a transaction that commits late would slip below a watermark.
+pub const CHANGES_OVERLAP_SECONDS: i64 = 40;
+
+/// An API key as it is kept, with the account that it speaks for.
+#[derive(Clone)]
+pub struct KeyRecord {
+    /// Its id.
+    pub id: KeyId,
+    /// Account and mode of every request made with it.
+    pub owner: Owner,
+    /// The account's settings.
+    pub account: Account,
+    /// The twelve characters that name it.
+    pub public_id: String,
+    /// What its owner calls it.
+    pub name: String,
+    /// The argon2id hash (PHC string).
+    pub phc: Phc,
+    /// What it may do; `None`: everything.
+    pub scopes: Option<Vec<Scope>>,
+    /// To the minute.
+    pub last_used_at: Option<Moment>,
+    /// Refused from then on.
+    pub expires_at: Option<Moment>,
+    /// Refused since then.
+    pub revoked_at: Option<Moment>,
+}
+
+/// A hash of a key. It is no secret of the first rank, but it has no business in a log: no `Debug`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Phc(pub String);
+
+/// A key to be added: the secret stays with its maker.
+pub struct NewKey<'k> {
+    /// Its id.
+    pub id: KeyId,
+    /// Whose it is.
+    pub owner: Owner,
+    /// What its owner calls it.
+    pub name: &'k str,
+    /// The key, of which only public parts are kept.
+    pub secret: &'k SecretKey,
+    /// Its hash.
+    pub phc: Phc,
+    /// The number of the hash parameters.
+    pub hash_version: i16,
+}
+
+type Timestamp = chrono::DateTime<chrono::Utc>;
+
+struct Row {
+    id: uuid::Uuid,
+    account_id: uuid::Uuid,
+    livemode: bool,
+    public_id: String,
+    name: String,
+    phc: String,
+    scopes: Option<Vec<String>>,
+    last_used_at: Option<Timestamp>,
+    expires_at: Option<Timestamp>,
+    revoked_at: Option<Timestamp>,
+    account_name: String,
+    version_pin: Option<String>,
+    default_expiration_seconds: i64,
+    customer_required: bool,
+    late_fee: Json<LateFee>,
+    live_enabled: bool,
+    disabled_at: Option<Timestamp>,
+}
+
+macro_rules! select_key {
+    ($rest:literal, $($bind:expr),* $(,)?) => {
+        sqlx::query_as!(
+            Row,
+            r#"
+            select api_keys.id, account_id, livemode, public_id, api_keys.name, phc, scopes,
+                   last_used_at, expires_at, revoked_at,
+                   accounts.name as account_name, version_pin, default_expiration_seconds, customer_required,
+                   late_fee as "late_fee: Json<LateFee>", live_enabled, disabled_at
+            from api_keys join accounts on accounts.id = account_id
+            "# + $rest,
+            $($bind),*
+        )
+    };
+}
+
+impl Store {
+    /// The key of a public id.
+    ///
+    /// # Errors
+    /// When the database can not be asked.
+    pub async fn key(&self, public_id: &str) -> Result<Option<KeyRecord>, Error> {
+        let public_id = public_id.to_owned();
+        self.read("find_key", move |tx| {
+            let public_id = public_id.clone();
+            Box::pin(async move {
+                let row = select_key!("where public_id = $1", public_id)
+                    .fetch_optional(tx.connection())
+                    .await?;
+                row.map(KeyRecord::try_from).transpose()
+            })
+        })
+        .await
+    }
+
+    /// The keys that changed lately, or whose account did. Asked twice a second by each replica, on a
+    /// connection that requests do not compete for.
+    ///
+    /// # Errors
+    /// When the database can not be asked.
+    pub async fn keys_changed_lately(&self) -> Result<Vec<KeyRecord>, Error> {
+        let mut connection = self.inner.aside.acquire().await?;
+        let rows = select_key!(
+            "where api_keys.changed_at > now() - $1::bigint * interval '1 second'
+                or accounts.changed_at > now() - $1::bigint * interval '1 second'",
+            CHANGES_OVERLAP_SECONDS,
+        )
+        .fetch_all(&mut *connection)
+        .await?;
+        rows.into_iter().map(KeyRecord::try_from).collect()
+    }
+}
+
+impl Tx {
+    /// Adds a key; one that has the same public id already stays as it is.
+    pub async fn add_key(&mut self, key: NewKey<'_>) -> Result<(), Error> {
+        sqlx::query!(
+            r#"
+            insert into api_keys (
+                account_id, livemode, id, public_id, name, phc, hash_version, prefix, last4)
+            values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+            on conflict (public_id) do nothing
+            "#,
+            key.owner.account.uuid(),
+            key.owner.mode.is_live(),
+            key.id.uuid(),
+            key.secret.public_id(),
+            key.name,
+            key.phc.0,
+            key.hash_version,
+            key.secret.shown_prefix(),
+            key.secret.last4(),
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+}
+
+impl TryFrom<Row> for KeyRecord {
+    type Error = Error;
+
+    fn try_from(row: Row) -> Result<KeyRecord, Error> {
+        let corrupt = || Error::Corrupt {
+            table: "api_keys",
+            id: row.id,
+        };
+        let parse_scopes = |texts: &Vec<String>| -> Option<Vec<Scope>> {
+            texts.iter().map(|text| Scope::parse(text)).collect()
+        };
+        let scopes = row
+            .scopes
+            .as_ref()
+            .map(|texts| parse_scopes(texts).ok_or_else(corrupt))
+            .transpose()?;
+        let account = accounts::Row {
+            id: row.account_id,
+            name: row.account_name,
+            version_pin: row.version_pin,
+            default_expiration_seconds: row.default_expiration_seconds,
+            customer_required: row.customer_required,
+            late_fee: row.late_fee,
+            live_enabled: row.live_enabled,
+            disabled_at: row.disabled_at,
+        };
+        Ok(KeyRecord {
+            id: KeyId::from_uuid(row.id),
+            owner: Owner {
+                account: AccountId::from_uuid(row.account_id),
+                mode: Mode::from_livemode(row.livemode),
+            },
+            account: account.into(),
+            public_id: row.public_id,
+            name: row.name,
+            phc: Phc(row.phc),
+            scopes,
+            last_used_at: row.last_used_at.map(Moment::truncated),
+            expires_at: row.expires_at.map(Moment::truncated),
+            revoked_at: row.revoked_at.map(Moment::truncated),
+        })
+    }
+}

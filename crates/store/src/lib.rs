@@ -1,0 +1,148 @@
+//! The store: what Postgres keeps, and the only crate that speaks SQL.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`transaction`](Store::transaction), [`Tx`] | one name, one deadline, run in a task that outlives its caller |
+//! | [`change`] | [`Tx::save`]: the one way to write an invoice, its payment and its event |
+//! | [`create`] | the one statement that opens invoices, over a slice |
+//! | [`idempotency`] | [`Claim`], [`Answer`], [`Store::once`] |
+//! | [`invoices`], [`accounts`], [`keys`] | finders; the owner comes first |
+//! | [`codes`] | leases of ktin numbers |
+//! | [`clock`], [`health`], [`migrate`] | the database's time, whether it is well, how its schema grows |
+//!
+//! # To add a table
+//! 1. A file in `migrations/` (its README says how), keys led by `(account_id, livemode)`.
+//! 2. A module named like the table: a private row struct, one `TryFrom` into the domain's type (what the
+//!    domain refuses is [`Error::Corrupt`]), one method per statement.
+//! 3. Constraints that callers can run into get a variant of [`Conflict`], compared by their whole name.
+//! 4. `.ci/queries write`, and a test in `tests/it/`.
+
+pub mod accounts;
+pub mod change;
+pub mod clock;
+pub mod codes;
+pub mod create;
+mod error;
+pub mod health;
+pub mod idempotency;
+pub mod invoices;
+pub mod keys;
+pub mod migrate;
+mod random;
+mod tx;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::change::{Opening, Stamp};
+use domain::id::{EventId, InvoiceId};
+use domain::invoice::Token;
+use sqlx::PgPool;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use tokio::runtime::Handle;
+use tokio_util::task::TaskTracker;
+
+pub use create::Create;
+pub use error::{Conflict, Error, Failure};
+pub use idempotency::{Answer, Claim, Once};
+pub use tx::Tx;
+
+use clock::Clock;
+use codes::Codes;
+
+/// How to reach the database and how much of it to use.
+#[derive(Clone)]
+pub struct Settings {
+    /// Where and as whom.
+    pub connect: PgConnectOptions,
+    /// Connections for requests.
+    pub connections: u32,
+}
+
+/// The door to Postgres. Cheap to clone; every clone is the same door.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    pool: PgPool,
+    /// Health and duties never wait behind requests.
+    aside: PgPool,
+    runtime: Handle,
+    tasks: TaskTracker,
+    clock: Clock,
+    codes: Codes,
+}
+
+impl Store {
+    /// Opens the store on the current runtime, which must be the program's main, multi-threaded one: all
+    /// database work runs there, because a pooled socket belongs to the runtime that opened it.
+    ///
+    /// # Errors
+    /// When the database can not be reached or does not tell its time.
+    pub async fn open(settings: Settings) -> Result<Store, Error> {
+        let pool = |connections: u32| {
+            PgPoolOptions::new()
+                .max_connections(connections)
+                .acquire_timeout(Duration::from_secs(1))
+                // A ping per request costs more than running a transaction again when its connection was dead.
+                .test_before_acquire(false)
+                .connect_lazy_with(settings.connect.clone())
+        };
+        let aside = pool(3);
+        let clock = Clock::start(&aside).await?;
+        let inner = Inner {
+            pool: pool(settings.connections.max(1)),
+            aside,
+            runtime: Handle::current(),
+            tasks: TaskTracker::new(),
+            clock,
+            codes: Codes::default(),
+        };
+        Ok(Store {
+            inner: Arc::new(inner),
+        })
+    }
+
+    /// The database's clock.
+    pub fn clock(&self) -> &Clock {
+        &self.inner.clock
+    }
+
+    /// A stamp for a change at `at`.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the machine gives no random bytes.
+    pub fn stamp(&self, at: domain::time::Moment) -> Result<Stamp, Error> {
+        Ok(Stamp {
+            at,
+            event: EventId::new(self.clock().unix_millis(), &random::bytes()?),
+        })
+    }
+
+    /// A stamp, an id, a ktin and a token for a new invoice.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when no ktin could be leased.
+    pub async fn opening(&self) -> Result<Opening, Error> {
+        let stamp = self.stamp(self.clock().now())?;
+        let id = InvoiceId::new(self.clock().unix_millis(), &random::bytes()?);
+        let token = Token::from_random(random::bytes()?);
+        let ktin = self.next_ktin(stamp.at.lima_day()).await?;
+        Ok(Opening {
+            stamp,
+            id,
+            ktin,
+            token,
+        })
+    }
+
+    /// Waits for every running transaction, then closes the connections. Nothing may be begun after.
+    pub async fn close(&self) {
+        self.inner.tasks.close();
+        self.inner.tasks.wait().await;
+        self.inner.pool.close().await;
+        self.inner.aside.close().await;
+    }
+}

@@ -1,0 +1,189 @@
+//! Transactions: one name, one deadline, and a task of their own.
+//!
+//! A caller may vanish at any instant (actix-web drops a handler when the client resets). Were the work to
+//! stop with it, a pooled connection could be handed out in the middle of a stale transaction
+//! (launchbadge/sqlx#4393). So all work runs in its own task on the main runtime, and the caller only waits
+//! for it; `begin` is never put into a time-out. A task is *not* a place to wait for strangers: never talk to
+//! the network inside one.
+
+use std::ops::{Deref, DerefMut};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use sqlx::pool::PoolConnection;
+use sqlx::{PgConnection, Postgres, Transaction};
+use tokio::time::{Instant, sleep, timeout_at};
+
+use crate::Store;
+use crate::error::{Error, Failure};
+
+/// Limits of the session, set where PgBouncer allows it: inside the transaction.
+const BEGIN: &str = "begin; set local statement_timeout = '5s'; set local lock_timeout = '2s'; \
+                     set local idle_in_transaction_session_timeout = '5s'";
+
+/// How long a transaction may take in all; the handler that waits for it has the same.
+const DEADLINE: Duration = Duration::from_secs(15);
+
+/// How often a transaction is run again.
+const CONTENDED_RETRIES: u32 = 3;
+const STALE_RETRIES: u32 = 8;
+const LOST_RETRIES: u32 = 2;
+/// Beginning again does no harm; after a restart of Postgres every pooled connection is dead once.
+const BEGIN_RETRIES: u32 = 128;
+
+/// A connection that work may be done with: inside a transaction, or, for reads, a plain one.
+pub struct Tx {
+    connection: Connection,
+    store: Store,
+}
+
+enum Connection {
+    Transaction(Transaction<'static, Postgres>),
+    Plain(PoolConnection<Postgres>),
+}
+
+impl Tx {
+    /// The store it belongs to.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    pub(crate) fn connection(&mut self) -> &mut PgConnection {
+        match &mut self.connection {
+            Connection::Transaction(transaction) => transaction.deref_mut(),
+            Connection::Plain(connection) => connection.deref_mut(),
+        }
+    }
+}
+
+impl Deref for Connection {
+    type Target = PgConnection;
+    fn deref(&self) -> &PgConnection {
+        match self {
+            Connection::Transaction(transaction) => transaction,
+            Connection::Plain(connection) => connection,
+        }
+    }
+}
+
+impl Store {
+    /// Runs `work` in one transaction and commits it. The work is pure but for the database: it may run
+    /// again, when a race was lost or the connection broke, also in the middle of COMMIT; whatever decides
+    /// must therefore be read inside, and a repeat must find what the first run left.
+    ///
+    /// # Errors
+    /// What the work returned (rolled back), or what the store met.
+    pub async fn transaction<T, E, F>(&self, name: &'static str, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: Failure,
+        F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + Sync + 'static,
+    {
+        self.run(name, true, work).await
+    }
+
+    /// Runs `work`, which only reads and needs no transaction, on a connection.
+    ///
+    /// # Errors
+    /// What the work returned, or what the store met.
+    pub async fn read<T, E, F>(&self, name: &'static str, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: Failure,
+        F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + Sync + 'static,
+    {
+        self.run(name, false, work).await
+    }
+
+    async fn run<T, E, F>(&self, name: &'static str, writes: bool, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: Failure,
+        F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + Sync + 'static,
+    {
+        let store = self.clone();
+        let task = async move { store.attempts(name, writes, work).await };
+        let outcome = self.inner.tasks.spawn_on(task, &self.inner.runtime).await;
+        outcome.unwrap_or_else(|_panic| Err(E::from(Error::Panicked(name))))
+    }
+
+    async fn attempts<T, E, F>(&self, name: &'static str, writes: bool, work: F) -> Result<T, E>
+    where
+        E: Failure,
+        F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T, E>>,
+    {
+        let deadline = Instant::now() + DEADLINE;
+        let (mut contended, mut stale, mut lost) = (0, 0, 0);
+        loop {
+            let failure = match self.attempt(writes, deadline, &work).await {
+                Ok(done) => return Ok(done),
+                Err(failure) => failure,
+            };
+            let again = match failure.as_store() {
+                Some(Error::Contended(_)) => count(&mut contended) <= CONTENDED_RETRIES,
+                Some(Error::Stale) => count(&mut stale) <= STALE_RETRIES,
+                Some(Error::Lost(_)) => count(&mut lost) <= LOST_RETRIES,
+                _ => false,
+            };
+            if !again || Instant::now() >= deadline {
+                return Err(failure);
+            }
+            if let Some(error) = failure.as_store() {
+                tracing::warn!(transaction = name, %error, "transaction {name} runs again: {error}");
+            }
+            sleep(Duration::from_millis(u64::from(contended * 7 + lost * 50))).await;
+        }
+    }
+
+    async fn attempt<T, E, F>(&self, writes: bool, deadline: Instant, work: &F) -> Result<T, E>
+    where
+        E: Failure,
+        F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T, E>>,
+    {
+        let connection = self.begin(writes).await?;
+        let mut tx = Tx {
+            connection,
+            store: self.clone(),
+        };
+        let out_of_time = || Error::Unavailable("the deadline passed before the work was done".to_owned());
+        let done = timeout_at(deadline, work(&mut tx))
+            .await
+            .unwrap_or_else(|_| Err(out_of_time().into()));
+        match (tx.connection, done) {
+            (Connection::Transaction(transaction), Ok(done)) => {
+                transaction.commit().await.map_err(Error::from)?;
+                Ok(done)
+            }
+            (Connection::Transaction(transaction), Err(failure)) => {
+                // The failure is what matters; a connection that can not roll back is closed by the pool.
+                let _ = transaction.rollback().await;
+                Err(failure)
+            }
+            (Connection::Plain(_), done) => done,
+        }
+    }
+
+    async fn begin(&self, writes: bool) -> Result<Connection, Error> {
+        let mut tries = 0;
+        loop {
+            let begun = if writes {
+                self.inner
+                    .pool
+                    .begin_with(BEGIN)
+                    .await
+                    .map(Connection::Transaction)
+            } else {
+                self.inner.pool.acquire().await.map(Connection::Plain)
+            };
+            match begun.map_err(Error::from) {
+                Err(Error::Lost(_)) if count(&mut tries) <= BEGIN_RETRIES => {}
+                begun => return begun,
+            }
+        }
+    }
+}
+
+fn count(tries: &mut u32) -> u32 {
+    *tries += 1;
+    *tries
+}

@@ -1,0 +1,23 @@
+//! The wire: every JSON shape of the API, in and out, and its versions. Nothing of it reaches the domain, and
+//! nothing of the domain knows it.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`json`] | the only door in: strict JSON, numbers as text, no key twice |
+//! | [`create`] | `POST /invoices`: spellings, aliases and the envelope, resolved into the domain's draft |
+//! | [`invoice`], [`account`] | what goes out |
+//! | [`problem`] | every error code, its status, its sentence in Spanish and English |
+//! | [`version`] | what differs between the editions of the API |
+//!
+//! # To add a field
+//! 1. In: its name in [`create::FIELDS`] and one line in `read`, which hands it to the draft.
+//! 2. Out: one line in [`invoice`], in the place where the API document lists it.
+//! 3. What can be wrong with it: a variant of `domain::field::Wrong`, and its sentence in [`problem`].
+
+pub mod account;
+pub mod create;
+pub mod invoice;
+pub mod json;
+pub mod problem;
+mod verbatim;
+pub mod version;
