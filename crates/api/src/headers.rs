@@ -87,9 +87,9 @@ pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ()>
         return Ok(None);
     }
     let value = single(headers, "idempotency-key").ok_or(())?.trim();
-    let key = match value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+    let key = match value.strip_prefix('"') {
         None => value.to_owned(),
-        Some(quoted) => unquote(quoted).ok_or(())?,
+        Some(rest) => rest.strip_suffix('"').and_then(unquote).ok_or(())?,
     };
     let sound = (1..=255).contains(&key.len()) && key.bytes().all(|byte| (0x21..=0x7e).contains(&byte));
     if sound { Ok(Some(key)) } else { Err(()) }

@@ -10,7 +10,7 @@
 //! | [`change`], [`event`], [`payment`] | what a verb returns |
 //! | [`account`], [`key`] | who owns, who calls |
 //! | [`money`], [`time`], [`late_fee`] | céntimos, whole seconds, Lima days |
-//! | [`customer`], [`document`], [`reference`], [`ktin`], [`metadata`], [`id`] | values that are parsed once and trusted after |
+//! | [`customer`], [`document`], [`mod@reference`], [`ktin`], [`metadata`], [`id`] | values that are parsed once and trusted after |
 //! | [`field`] | faults of an input, all at once |
 //!
 //! # To add a verb

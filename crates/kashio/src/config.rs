@@ -120,6 +120,15 @@ pub fn load(file: Option<&Path>) -> Result<Settings, Failure> {
     Ok(settings)
 }
 
+/// The compiled-in settings alone: what a test begins with.
+///
+/// # Errors
+/// None, as long as `config/default.toml` is sound, which a test checks.
+pub fn compiled_in() -> Result<Settings, Failure> {
+    let layers = Config::builder().add_source(File::from_str(DEFAULT, FileFormat::Toml));
+    layers.build().map_err(usage)?.try_deserialize().map_err(usage)
+}
+
 fn usage(error: impl std::fmt::Display) -> Failure {
     Failure::Usage(format!("configuration: {}", error.to_string().replace('\n', " ")))
 }

@@ -1,0 +1,18 @@
+//! The whole service, tried from outside: real listeners on free ports, a database of its own per test.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that can not go on should stop"
+)]
+#![allow(unreachable_pub, reason = "a test program has no outside")]
+
+mod exactly_once;
+mod front_door;
+mod keys;
+mod resets;
+mod samples;
+mod starting;
+mod strangers;
+mod world;

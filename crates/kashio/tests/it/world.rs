@@ -1,0 +1,316 @@
+//! The world that stories happen in: a service, its database, and merchants who call it.
+
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use domain::account::{Account, Mode, Owner};
+use domain::id::{AccountId, KeyId};
+use domain::key::{KeyKind, SecretKey};
+use domain::late_fee::LateFee;
+use kashio::config::Settings;
+use kashio::serve::{self, Running};
+use postgres_dev::testing::{TestDatabase, database};
+use reqwest::Method;
+use reqwest::header::HeaderMap;
+use serde_json::{Value, json};
+use sqlx::postgres::PgPoolOptions;
+use sqlx::{AssertSqlSafe, PgPool};
+use store::keys::NewKey;
+
+/// A running service.
+pub struct World {
+    pub database: TestDatabase,
+    pub sql: PgPool,
+    pub client: reqwest::Client,
+    pub settings: Settings,
+    running: Option<Running>,
+}
+
+/// An answer, whole.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub text: String,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("not JSON: {}", self.text))
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    pub fn was_replayed(&self) -> bool {
+        self.header("idempotent-replayed") == "true"
+    }
+
+    /// The code of the first error.
+    pub fn code(&self) -> String {
+        self.json()["error"][0]["code"].as_str().unwrap_or("").to_owned()
+    }
+
+    /// Every `(code, param)` of an error answer.
+    pub fn faults(&self) -> Vec<(String, String)> {
+        let text = |value: &Value| value.as_str().unwrap_or("").to_owned();
+        let errors = self.json()["error"].as_array().cloned().unwrap_or_default();
+        errors
+            .iter()
+            .map(|item| (text(&item["code"]), text(&item["param"])))
+            .collect()
+    }
+
+    /// The answer without what is different each time.
+    pub fn without_request_id(&self) -> (u16, Vec<(String, String)>, Value) {
+        let mut body = self.json();
+        if let Some(fields) = body.as_object_mut() {
+            fields.remove("request_id");
+        }
+        let stable = |name: &str| !matches!(name, "request-id" | "date");
+        let headers = self.headers.iter().filter(|(name, _)| stable(name.as_str()));
+        let mut headers: Vec<_> = headers
+            .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
+            .collect();
+        headers.sort();
+        // The order of names in this list is the CORS library's own, and changes.
+        headers.retain(|(name, _)| name != "access-control-expose-headers");
+        (self.status, headers, body)
+    }
+}
+
+impl World {
+    pub async fn start() -> World {
+        World::with(|_| {}).await
+    }
+
+    /// A world whose settings are a little different.
+    pub async fn with(change: impl FnOnce(&mut Settings)) -> World {
+        let prepare = async |url: String| {
+            let options = url.parse()?;
+            store::migrate::up(&options, |_| {}).await.map_err(Into::into)
+        };
+        let database = database(&store::migrate::fingerprint(), prepare).await.unwrap();
+        let mut settings = kashio::config::compiled_in().unwrap();
+        settings.database.url = database.url().to_owned();
+        settings.database.connections = 6;
+        settings.http.bind = "127.0.0.1:0".parse().unwrap();
+        settings.management.bind = "127.0.0.1:0".parse().unwrap();
+        settings.http.public_url = "https://api.kashio.test".to_owned();
+        settings.http.require_https = false;
+        // Calls say which address they come from, so that one test's failures do not lock out another's.
+        settings.http.trusted_proxies = "127.0.0.1".to_owned();
+        change(&mut settings);
+        let sql = PgPoolOptions::new()
+            .max_connections(2)
+            .connect(database.url())
+            .await
+            .unwrap();
+        let running = serve::start(&settings).await.unwrap();
+        let client = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .unwrap();
+        World {
+            database,
+            sql,
+            client,
+            settings,
+            running: Some(running),
+        }
+    }
+
+    pub fn running(&self) -> &Running {
+        self.running.as_ref().unwrap()
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.running().public)
+    }
+
+    /// Stops the service and starts another on the same database.
+    pub async fn restart(&mut self) {
+        self.running.take().unwrap().stop(std::time::Duration::ZERO).await;
+        self.running = Some(serve::start(&self.settings).await.unwrap());
+    }
+
+    pub async fn merchant(&self, mode: Mode) -> Merchant {
+        self.key_of(AccountId::new(0, &rand::random()), mode, None).await
+    }
+
+    /// A key of an account, which is made when it is new.
+    pub async fn key_of(&self, account: AccountId, mode: Mode, scopes: Option<&[&str]>) -> Merchant {
+        let secret = SecretKey::mint(KeyKind::Merchant(mode), rand::random);
+        let phc = api::keys::hash(&secret).unwrap();
+        let settings = Account {
+            id: account,
+            name: "Tienda".to_owned(),
+            version_pin: None,
+            default_expiration_seconds: 86_400,
+            customer_required: false,
+            late_fee: LateFee::None,
+            live_enabled: true,
+            disabled_at: None,
+        };
+        let key = secret.clone();
+        self.running()
+            .store
+            .transaction::<_, store::Error, _>("test_key", move |tx| {
+                let (settings, key, phc) = (settings.clone(), key.clone(), phc.clone());
+                Box::pin(async move {
+                    tx.put_account(&settings).await?;
+                    let (id, owner) = (KeyId::new(0, &rand::random()), Owner { account, mode });
+                    tx.add_key(NewKey {
+                        id,
+                        owner,
+                        name: "k",
+                        secret: &key,
+                        phc,
+                        hash_version: 1,
+                    })
+                    .await
+                })
+            })
+            .await
+            .unwrap();
+        if let Some(scopes) = scopes {
+            let scopes: Vec<String> = scopes.iter().map(|&scope| scope.to_owned()).collect();
+            sqlx::query("update api_keys set scopes = $1, changed_at = now() where public_id = $2")
+                .bind(scopes)
+                .bind(secret.public_id())
+                .execute(&self.sql)
+                .await
+                .unwrap();
+        }
+        Merchant {
+            account,
+            mode,
+            key: secret,
+            client: self.client.clone(),
+            base: self.url(""),
+            address: an_address(),
+        }
+    }
+
+    pub async fn count(&self, query: &'static str) -> i64 {
+        sqlx::query_scalar(query).fetch_one(&self.sql).await.unwrap()
+    }
+
+    pub async fn execute(&self, statement: &str) -> u64 {
+        sqlx::query(AssertSqlSafe(statement.to_owned()))
+            .execute(&self.sql)
+            .await
+            .unwrap()
+            .rows_affected()
+    }
+
+    pub async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&str>,
+    ) -> Answer {
+        send(&self.client, method, &self.url(path), headers, body).await
+    }
+}
+
+/// A caller of the API.
+#[derive(Clone)]
+pub struct Merchant {
+    pub account: AccountId,
+    pub mode: Mode,
+    pub key: SecretKey,
+    pub client: reqwest::Client,
+    pub base: String,
+    pub address: IpAddr,
+}
+
+impl Merchant {
+    pub fn authorization(&self) -> String {
+        format!("Bearer {}", self.key.expose())
+    }
+
+    pub async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        more: &[(&str, &str)],
+        body: Option<&str>,
+    ) -> Answer {
+        let (authorization, address) = (self.authorization(), self.address.to_string());
+        let mut headers = vec![
+            ("authorization", authorization.as_str()),
+            ("x-forwarded-for", address.as_str()),
+        ];
+        headers.extend_from_slice(more);
+        send(
+            &self.client,
+            method,
+            &format!("{}{path}", self.base),
+            &headers,
+            body,
+        )
+        .await
+    }
+
+    pub async fn create(&self, body: &Value) -> Answer {
+        self.create_with(&[], body).await
+    }
+
+    pub async fn create_with(&self, headers: &[(&str, &str)], body: &Value) -> Answer {
+        self.call(Method::POST, INVOICES, headers, Some(&body.to_string()))
+            .await
+    }
+
+    pub async fn get(&self, id: &str) -> Answer {
+        self.call(Method::GET, &format!("{INVOICES}/{id}"), &[], None)
+            .await
+    }
+}
+
+pub const INVOICES: &str = "/v1/payments/invoices";
+
+/// The smallest order there is.
+pub fn order(invoice_id: &str) -> Value {
+    json!({
+        "invoice_id": invoice_id, "currency": "PEN", "amount": "20.00", "request_datetime": "2026-01-01T10:00:00",
+    })
+}
+
+async fn send(
+    client: &reqwest::Client,
+    method: Method,
+    url: &str,
+    headers: &[(&str, &str)],
+    body: Option<&str>,
+) -> Answer {
+    let mut request = client.request(method, url);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    if let Some(body) = body {
+        request = request.body(body.to_owned());
+        if !headers
+            .iter()
+            .any(|(name, _)| name.eq_ignore_ascii_case("content-type"))
+        {
+            request = request.header("content-type", "application/json");
+        }
+    }
+    let response = request.send().await.unwrap();
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    Answer {
+        status,
+        headers,
+        text: response.text().await.unwrap(),
+    }
+}
+
+/// An address that no other caller has.
+pub fn an_address() -> IpAddr {
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    let [_, b, c, d] = NEXT.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+    IpAddr::from([100, b, c, d])
+}
