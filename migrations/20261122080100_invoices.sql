@@ -48,6 +48,19 @@ create unique index invoices_invoice_id_open_key on invoices (account_id, livemo
 -- Every invoice a reference ever had, newest last.
 create index invoices_invoice_id_idx on invoices (account_id, livemode, invoice_id, id);
 
+-- Lists by state and currency walk this index in the order of ids, and stop at the page's end.
+create index invoices_class_idx on invoices (account_id, livemode, status, currency, id);
+
+-- Pending invoices by their expiration: the few that are past it count as expired before that is stored.
+create index invoices_overdue_idx on invoices (account_id, livemode, expires) where status = 'pending';
+
+-- The invoices of a payer, by his document.
+create index invoices_document_idx on invoices (account_id, livemode, (customer->>'document_id'), id)
+    where customer->>'document_id' is not null;
+
+-- The invoices paid between two moments, by the bank's time.
+create index invoices_paid_at_idx on invoices (account_id, livemode, paid_at) where status = 'paid';
+
 -- The table of states once more, below everything that could go round the domain. Said the same way in
 -- crates/domain/src/invoice/table.rs; a test compares the two.
 create function invoices_table_of_states() returns trigger language plpgsql as $$

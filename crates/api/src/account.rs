@@ -23,10 +23,5 @@ pub async fn read(call: Call<AnyKey>) -> Result<Reply, Problem> {
         },
         public_url: &call.api.settings.public_url,
     });
-    Ok(Reply::fresh(Answer {
-        status: 200,
-        etag: None,
-        location: None,
-        body: Bytes::from(body),
-    }))
+    Ok(Reply::fresh(Answer { status: 200, etag: None, location: None, body: Bytes::from(body) }))
 }

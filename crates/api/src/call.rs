@@ -1,6 +1,7 @@
 //! A request whose caller is known. Everything else about it is read only after that: nobody who may not
 //! call learns what his body or his path were worth.
 
+use std::borrow::Cow;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
@@ -83,9 +84,7 @@ impl<S: Needs> FromRequest for Call<S> {
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let (request, payload) = (request.clone(), payload.take());
         Box::pin(async move {
-            let api = request
-                .app_data::<web::Data<Api>>()
-                .ok_or(Problem::new(Code::InternalError))?;
+            let api = request.app_data::<web::Data<Api>>().ok_or(Problem::new(Code::InternalError))?;
             let api = api.get_ref().clone();
             let unauthorized = || Problem::new(Code::Unauthorized);
             let from = headers::client_address(&request, &api.settings).ok_or_else(unauthorized)?;
@@ -94,15 +93,7 @@ impl<S: Needs> FromRequest for Call<S> {
             request.extensions_mut().insert(LoggedCaller(key.owner));
             check_scopes(&key, S::SCOPES)?;
             let version = version(request.headers(), &key)?;
-            Ok(Call {
-                owner: key.owner,
-                key,
-                version,
-                api,
-                request,
-                payload,
-                scopes: PhantomData,
-            })
+            Ok(Call { owner: key.owner, key, version, api, request, payload, scopes: PhantomData })
         })
     }
 }
@@ -110,14 +101,8 @@ impl<S: Needs> FromRequest for Call<S> {
 fn check_scopes(key: &KeyRecord, needed: &[Scope]) -> Result<(), Problem> {
     let has = |scope: &&Scope| key.scopes.as_ref().is_none_or(|scopes| scopes.contains(scope));
     let missing = needed.iter().filter(|scope| !has(scope));
-    let items: Vec<Item> = missing
-        .map(|scope| Item::at(scope.as_str(), Code::InsufficientScope))
-        .collect();
-    if items.is_empty() {
-        Ok(())
-    } else {
-        Err(Problem::Told(items))
-    }
+    let items: Vec<Item> = missing.map(|scope| Item::at(scope.as_str(), Code::InsufficientScope)).collect();
+    if items.is_empty() { Ok(()) } else { Err(Problem::Told(items)) }
 }
 
 /// The header's version, else the account's, else the first.
@@ -126,12 +111,7 @@ fn version(headers: &HeaderMap, key: &KeyRecord) -> Result<Version, Problem> {
         let named = headers::single(headers, "kashio-version").and_then(|text| Version::parse(text.trim()));
         return named.ok_or_else(|| Problem::Told(vec![Item::at("KashIO-Version", Code::UnknownVersion)]));
     }
-    Ok(key
-        .account
-        .version_pin
-        .as_deref()
-        .and_then(Version::parse)
-        .unwrap_or_default())
+    Ok(key.account.version_pin.as_deref().and_then(Version::parse).unwrap_or_default())
 }
 
 impl<S> Call<S> {
@@ -142,6 +122,27 @@ impl<S> Call<S> {
     pub fn id<K: Kind>(&self) -> Result<Id<K>, Problem> {
         let text = self.request.match_info().get("id").unwrap_or_default();
         Id::parse(text, self.owner.mode).ok_or(Problem::new(Code::NotFound))
+    }
+
+    /// The parameters of the query, decoded.
+    pub fn query(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+        url::form_urlencoded::parse(self.request.query_string().as_bytes())
+    }
+
+    /// The part of the path that a route calls `name`.
+    pub fn path_part(&self, name: &str) -> Option<&str> {
+        self.request.match_info().get(name)
+    }
+
+    /// The path as it was asked for, without its query.
+    pub fn path(&self) -> &str {
+        self.request.path()
+    }
+
+    /// What `If-Match` asks for.
+    pub fn if_match(&self) -> IfMatch {
+        let values = self.request.headers().get_all("if-match");
+        IfMatch(values.map(|value| value.to_str().unwrap_or_default().to_owned()).collect())
     }
 
     /// The body, whole.
@@ -159,9 +160,7 @@ impl<S> Call<S> {
         if announced.is_some_and(|length: usize| length > MAX_BODY) {
             return Err(too_large());
         }
-        let content_type = headers
-            .get("content-type")
-            .map(|value| value.to_str().unwrap_or("?"));
+        let content_type = headers.get("content-type").map(|value| value.to_str().unwrap_or("?"));
         let claims_json = content_type.is_none_or(is_json);
         let deadline = Instant::now() + BODY_TIME;
         let mut bytes = BytesMut::new();
@@ -169,10 +168,7 @@ impl<S> Call<S> {
             match timeout_at(deadline, self.payload.next()).await {
                 Err(_) => return Err(Problem::new(Code::RequestTimeout)),
                 Ok(None) => {
-                    return Ok(Body {
-                        bytes: bytes.freeze(),
-                        claims_json,
-                    });
+                    return Ok(Body { bytes: bytes.freeze(), claims_json });
                 }
                 Ok(Some(Err(_))) => return Err(Problem::new(Code::InvalidJson { line: 1, column: 1 })),
                 Ok(Some(Ok(chunk))) if bytes.len() + chunk.len() > MAX_BODY => return Err(too_large()),
@@ -194,12 +190,21 @@ impl<S> Call<S> {
                 hash.update((part.len() as u64).to_be_bytes());
                 hash.update(part);
             }
-            Claim {
-                owner: self.owner,
-                key,
-                request: hash.finalize().into(),
-            }
+            Claim { owner: self.owner, key, request: hash.finalize().into() }
         }))
+    }
+}
+
+/// The versions that a change may be based on (RFC 9110, 13.1.1).
+#[derive(Clone, Debug)]
+pub struct IfMatch(Vec<String>);
+
+impl IfMatch {
+    /// Whether this version is one of them: no header, `*`, or a list that names it, weak or strong.
+    pub fn allows(&self, version: u32) -> bool {
+        let wanted = format!("\"{version}\"");
+        let names_it = |tag: &str| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == wanted;
+        self.0.is_empty() || self.0.iter().any(|tags| tags.split(',').map(str::trim).any(names_it))
     }
 }
 
@@ -227,11 +232,6 @@ impl Body {
 
 /// `application/json`, `text/json` and `…+json`, whatever follows.
 fn is_json(content_type: &str) -> bool {
-    let essence = content_type
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase();
+    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     matches!(essence.as_str(), "application/json" | "text/json") || essence.ends_with("+json")
 }

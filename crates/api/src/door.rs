@@ -67,9 +67,7 @@ pub(crate) async fn admit(
     let Some(api) = request.app_data::<web::Data<Api>>().cloned() else {
         return Ok(request.error_response(Problem::new(Code::InternalError)));
     };
-    let is_loopback = request
-        .peer_addr()
-        .is_some_and(|peer| peer.ip().to_canonical().is_loopback());
+    let is_loopback = request.peer_addr().is_some_and(|peer| peer.ip().to_canonical().is_loopback());
     let allowed =
         headers::is_https(request.request(), &api.settings) || (!api.settings.require_https && is_loopback);
     if !allowed {
@@ -78,13 +76,7 @@ pub(crate) async fn admit(
     let query = url::form_urlencoded::parse(request.query_string().as_bytes());
     let with_key: Vec<Item> = query
         .filter(|(_, value)| domain::key::looks_like_key(value))
-        .map(|(name, _)| {
-            if domain::key::looks_like_key(&name) {
-                String::new()
-            } else {
-                name.into_owned()
-            }
-        })
+        .map(|(name, _)| if domain::key::looks_like_key(&name) { String::new() } else { name.into_owned() })
         .map(|name| Item::at(name, Code::KeyInUrl))
         .collect();
     if !with_key.is_empty() {
@@ -121,10 +113,7 @@ pub(crate) fn cors(settings: &Settings) -> Cors {
     if settings.cors_origins.is_empty() {
         cors.allow_any_origin().send_wildcard()
     } else {
-        settings
-            .cors_origins
-            .iter()
-            .fold(cors, |cors, origin| cors.allowed_origin(origin))
+        settings.cors_origins.iter().fold(cors, |cors, origin| cors.allowed_origin(origin))
     }
 }
 
@@ -134,10 +123,7 @@ fn with_error_body(
     language: Language,
 ) -> ServiceResponse<BoxBody> {
     let status = response.status();
-    let problem = response
-        .response()
-        .error()
-        .and_then(|error| error.as_error::<Problem>());
+    let problem = response.response().error().and_then(|error| error.as_error::<Problem>());
     let items = match problem {
         Some(problem) => {
             if let Problem::Store(error) = problem {
@@ -157,10 +143,9 @@ fn with_error_body(
     };
     let body = wire_problem::render(status.as_u16(), &items, request_id, language);
     let mut response = response.map_body(|_, _| BoxBody::new(body));
-    response.headers_mut().insert(
-        actix_web::http::header::CONTENT_TYPE,
-        HeaderValue::from_static("application/json"),
-    );
+    response
+        .headers_mut()
+        .insert(actix_web::http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
 

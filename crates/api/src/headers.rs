@@ -40,11 +40,7 @@ pub(crate) fn key(headers: &HeaderMap) -> Option<Zeroizing<String>> {
     let user = decoded
         .as_ref()
         .and_then(|bytes| std::str::from_utf8(bytes).ok())
-        .and_then(|text| {
-            text.split(':')
-                .next()
-                .filter(|user| domain::key::looks_like_key(user))
-        });
+        .and_then(|text| text.split(':').next().filter(|user| domain::key::looks_like_key(user)));
     Some(user.map_or_else(raw, |user| Zeroizing::new(user.to_owned())))
 }
 
@@ -60,10 +56,8 @@ pub(crate) fn is_https(request: &HttpRequest, settings: &Settings) -> bool {
 pub(crate) fn client_address(request: &HttpRequest, settings: &Settings) -> Option<IpAddr> {
     let mut address = request.peer_addr()?.ip().to_canonical();
     let forwarded = request.headers().get_all("x-forwarded-for");
-    let hops: Vec<&str> = forwarded
-        .flat_map(|value| value.to_str().unwrap_or("?").split(','))
-        .map(str::trim)
-        .collect();
+    let hops: Vec<&str> =
+        forwarded.flat_map(|value| value.to_str().unwrap_or("?").split(',')).map(str::trim).collect();
     for hop in hops.iter().rev() {
         if !is_trusted(address, &settings.trusted_proxies) {
             break;

@@ -37,17 +37,8 @@ impl Readiness {
     /// Not ready until the first look. In production, a database without its durability settings is no
     /// reason to start.
     pub fn new(store: Store, production: bool) -> Readiness {
-        let looked = Looked {
-            answered: None,
-            schema: None,
-            not_durable: Vec::new(),
-            stopping: false,
-        };
-        Readiness {
-            store,
-            production,
-            looked: Arc::new(Mutex::new(looked)),
-        }
+        let looked = Looked { answered: None, schema: None, not_durable: Vec::new(), stopping: false };
+        Readiness { store, production, looked: Arc::new(Mutex::new(looked)) }
     }
 
     /// Looks at the database and samples its clock. The program does so once a second.
@@ -64,10 +55,7 @@ impl Readiness {
 
     /// From now on not ready: the load balancer should send its requests elsewhere.
     pub fn stop(&self) {
-        self.looked
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .stopping = true;
+        self.looked.lock().unwrap_or_else(PoisonError::into_inner).stopping = true;
     }
 
     /// Why it is not ready; empty when it is.
@@ -77,20 +65,12 @@ impl Readiness {
         if looked.stopping {
             reasons.push("stopping".to_owned());
         }
-        if looked
-            .answered
-            .is_none_or(|answered| answered.elapsed() > ANSWER_AGE)
-        {
+        if looked.answered.is_none_or(|answered| answered.elapsed() > ANSWER_AGE) {
             reasons.push("the database did not answer within 5 s".to_owned());
         }
         reasons.extend(looked.schema.clone());
         if self.production {
-            reasons.extend(
-                looked
-                    .not_durable
-                    .iter()
-                    .map(|setting| format!("{setting} is off")),
-            );
+            reasons.extend(looked.not_durable.iter().map(|setting| format!("{setting} is off")));
         }
         let (error, _) = self.store.clock_accuracy();
         if error > CLOCK_ERROR {
@@ -102,29 +82,18 @@ impl Readiness {
 
 /// Puts `/livez` and `/readyz` into an application.
 pub fn configure(config: &mut web::ServiceConfig) {
-    config
-        .route("/livez", web::get().to(livez))
-        .route("/readyz", web::get().to(readyz));
+    config.route("/livez", web::get().to(livez)).route("/readyz", web::get().to(readyz));
 }
 
 async fn livez() -> HttpResponse {
-    HttpResponse::Ok().json(Report {
-        status: "ok",
-        reasons: Vec::new(),
-    })
+    HttpResponse::Ok().json(Report { status: "ok", reasons: Vec::new() })
 }
 
 async fn readyz(readiness: web::Data<Readiness>) -> HttpResponse {
     let reasons = readiness.reasons();
     if reasons.is_empty() {
-        HttpResponse::Ok().json(Report {
-            status: "ready",
-            reasons,
-        })
+        HttpResponse::Ok().json(Report { status: "ready", reasons })
     } else {
-        HttpResponse::ServiceUnavailable().json(Report {
-            status: "not ready",
-            reasons,
-        })
+        HttpResponse::ServiceUnavailable().json(Report { status: "not ready", reasons })
     }
 }

@@ -1,6 +1,9 @@
-//! `/invoices`: create and read.
+//! `/invoices`: create and read; [`updates`] and [`lists`] have the rest.
 
 use std::sync::Arc;
+
+pub mod lists;
+pub mod updates;
 
 use bytes::Bytes;
 use domain::account::Account;
@@ -12,6 +15,7 @@ use domain::invoice::{Invoice, Seen};
 use futures_util::FutureExt;
 use store::{Answer, Claim, Create, Tx};
 use wire::invoice::{View, render};
+use wire::json::Object;
 use wire::problem::{Code, Item};
 
 use crate::call::{Call, ReadInvoices, WriteInvoices};
@@ -21,11 +25,7 @@ use crate::reply::Reply;
 /// `GET /invoices/{id}`.
 pub async fn read(call: Call<ReadInvoices>) -> Result<Reply, Problem> {
     let (owner, id) = (call.owner, call.id::<InvoiceKind>()?);
-    let found = call
-        .api
-        .store
-        .read("read_invoice", move |tx| tx.invoices(owner).get(id).boxed())
-        .await?;
+    let found = call.api.store.read("read_invoice", move |tx| tx.invoices(owner).get(id).boxed()).await?;
     let known = found.ok_or(Problem::new(Code::NotFound))?;
     Ok(Reply::fresh(call.answer(200, &known.invoice.seen_at(known.at))))
 }
@@ -36,7 +36,12 @@ pub async fn read(call: Call<ReadInvoices>) -> Result<Reply, Problem> {
 /// been seen before, or is against the clock, goes alone through [`decide`].
 pub async fn create(mut call: Call<WriteInvoices>) -> Result<Reply, Problem> {
     let body = call.body().await?;
-    let (new, claim) = understand(&call, &body)?;
+    let (object, canonical) = body.json()?;
+    if wire::create::id(&object).is_some() {
+        // The seed's "Actualizar": a body with an id is an update of that invoice.
+        return updates::update_by_body(&call, object, &canonical).await;
+    }
+    let (new, claim) = understand(&call, object, &canonical)?;
     let store = call.api.store.clone();
     let opening = store.opening().await?;
     let late = new.faults_at(opening.stamp.at, call.owner.mode, &call.key.account);
@@ -49,23 +54,12 @@ pub async fn create(mut call: Call<WriteInvoices>) -> Result<Reply, Problem> {
 
     if late.is_empty() {
         let remember = claim.clone().map(|claim| (claim, answer.clone()));
-        let created = store
-            .create(vec![Create {
-                change: change.clone(),
-                remember,
-            }])
-            .await;
+        let created = store.create(vec![Create { change: change.clone(), remember }]).await;
         if created.is_ok_and(|opened| opened.contains(&invoice.id)) {
             return Ok(Reply::fresh(answer));
         }
     }
-    let wish = Arc::new(Wish {
-        change,
-        invoice,
-        answer,
-        late,
-        view: call.view_settings(),
-    });
+    let wish = Arc::new(Wish { change, invoice, answer, late, view: call.view_settings() });
     let once = store.once("create_invoice", claim, move |tx| {
         let wish = wish.clone();
         async move { wish.decide(tx).await }.boxed()
@@ -75,27 +69,20 @@ pub async fn create(mut call: Call<WriteInvoices>) -> Result<Reply, Problem> {
 
 fn understand(
     call: &Call<WriteInvoices>,
-    body: &crate::call::Body,
+    object: Object<'_>,
+    canonical: &str,
 ) -> Result<(NewInvoice, Option<Claim>), Problem> {
-    let (object, canonical) = body.json()?;
-    let request = wire::create::read(object);
+    let mut request = wire::create::read(object);
+    request.draft.asked = Some((call.api.store.clock().now(), call.owner.mode));
     let mut items = request.faults;
     let mut faults = Faults::default();
     let account: &Account = &call.key.account;
     let new = request.draft.parse(account, &mut faults);
     items.extend(faults.0.into_iter().map(Item::from));
-    let claim = call.claim(&canonical).map_err(|item| items.push(item));
+    let claim = call.claim(canonical).map_err(|item| items.push(item));
     match (new, claim) {
         (Some(new), Ok(claim)) if items.is_empty() => Ok((new, claim)),
-        (new, _) => {
-            // The faults that time brings are told along with the others.
-            let now = call.api.store.clock().now();
-            let late = new
-                .map(|new| new.faults_at(now, call.owner.mode, account))
-                .unwrap_or_default();
-            items.extend(late.0.into_iter().map(Item::from));
-            Err(Problem::Told(items))
-        }
+        (_, _) => Err(Problem::Told(items)),
     }
 }
 
@@ -112,12 +99,12 @@ impl Wish {
     /// The table "Exactly once" of the API document, line by line.
     async fn decide(&self, tx: &mut Tx) -> Result<Reply, Problem> {
         let (owner, order) = (self.invoice.owner, &self.invoice.order);
+        if tx.invoices(owner).get(self.invoice.id).await?.is_some() {
+            // Ours: it was committed, but the answer to COMMIT was lost.
+            return Ok(Reply::fresh(self.answer.clone()));
+        }
         if let Some(known) = tx.invoices(owner).lock_open(&order.reference).await? {
             let earlier = &known.invoice;
-            if earlier.id == self.invoice.id {
-                // Ours: it was committed, but the answer to COMMIT was lost.
-                return Ok(Reply::fresh(self.answer.clone()));
-            }
             let seen = earlier.seen_at(known.at);
             if seen.status.state().is_open() {
                 if earlier.order.content == order.content {
@@ -133,9 +120,7 @@ impl Wish {
         }
         // A delayed retry must not revive what is voided or expired.
         if let Some(twin) = tx.invoices(owner).twin_of(order).await? {
-            return Ok(Reply::repeat(
-                self.view.answer(200, &twin.invoice.seen_at(twin.at)),
-            ));
+            return Ok(Reply::repeat(self.view.answer(200, &twin.invoice.seen_at(twin.at))));
         }
         if !self.late.is_empty() {
             return Err(self.late.clone().into());
@@ -152,27 +137,19 @@ struct ViewSettings {
 }
 
 impl ViewSettings {
+    fn view(&self) -> View<'_> {
+        View { version: self.version, page_url: &self.settings.page_url }
+    }
+
     fn answer(&self, status: u16, seen: &Seen<'_>) -> Answer {
-        let view = View {
-            version: self.version,
-            page_url: &self.settings.page_url,
-        };
-        let body = Bytes::from(render(seen, view));
-        Answer {
-            status,
-            etag: Some(format!("\"{}\"", seen.invoice.version)),
-            location: None,
-            body,
-        }
+        let body = Bytes::from(render(seen, self.view()));
+        Answer { status, etag: Some(format!("\"{}\"", seen.invoice.version)), location: None, body }
     }
 }
 
 impl<S> Call<S> {
     fn view_settings(&self) -> ViewSettings {
-        ViewSettings {
-            version: self.version,
-            settings: self.api.settings.clone(),
-        }
+        ViewSettings { version: self.version, settings: self.api.settings.clone() }
     }
 
     fn answer(&self, status: u16, seen: &Seen<'_>) -> Answer {

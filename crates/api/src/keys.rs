@@ -122,11 +122,7 @@ impl Keys {
         if remembered.is_none_or(|(_, phc)| phc != record.phc) {
             self.verify_secret(&key, seal, &record, from).await?;
         }
-        if is_usable(&record, self.store.clock().now()) {
-            Ok(record)
-        } else {
-            Err(unauthorized())
-        }
+        if is_usable(&record, self.store.clock().now()) { Ok(record) } else { Err(unauthorized()) }
     }
 
     /// Asks which keys changed lately. The program does so every [`POLL_EVERY`].
@@ -194,8 +190,7 @@ impl Keys {
         // The key was hashed anew since: what was remembered proves nothing any more.
         self.verified.remove(&seal);
         if self.argon2_accepts(key, &record.phc).await? {
-            self.verified
-                .insert(seal, (record.public_id.as_str().into(), record.phc.clone()));
+            self.verified.insert(seal, (record.public_id.as_str().into(), record.phc.clone()));
             Ok(())
         } else {
             self.failures.note(key.public_id(), from);
@@ -217,9 +212,7 @@ impl Keys {
             PasswordHash::new(&phc)
                 .is_ok_and(|hash| argon2().verify_password(key.expose().as_bytes(), &hash).is_ok())
         };
-        tokio::task::spawn_blocking(work)
-            .await
-            .map_err(|_| Problem::new(Code::InternalError))
+        tokio::task::spawn_blocking(work).await.map_err(|_| Problem::new(Code::InternalError))
     }
 
     fn seal(&self, token: &str) -> [u8; 32] {
@@ -264,22 +257,14 @@ struct Failures {
 
 impl Failures {
     fn new() -> Failures {
-        Failures {
-            by_key: Cache::new(REMEMBERED_KEYS),
-            by_address: Cache::new(REMEMBERED_KEYS),
-        }
+        Failures { by_key: Cache::new(REMEMBERED_KEYS), by_address: Cache::new(REMEMBERED_KEYS) }
     }
 
     fn too_many(&self, public_id: &str, from: IpAddr) -> bool {
         let within =
             |(count, since): (u32, Instant), limit| count >= limit && since.elapsed() < FAILURE_WINDOW;
-        self.by_address
-            .get(&from)
-            .is_some_and(|seen| within(seen, ADDRESS_FAILURES))
-            || self
-                .by_key
-                .get(&(public_id.into(), from))
-                .is_some_and(|seen| within(seen, WRONG_SECRETS))
+        self.by_address.get(&from).is_some_and(|seen| within(seen, ADDRESS_FAILURES))
+            || self.by_key.get(&(public_id.into(), from)).is_some_and(|seen| within(seen, WRONG_SECRETS))
     }
 
     fn note(&self, public_id: &str, from: IpAddr) {

@@ -67,10 +67,6 @@ impl Api {
     /// Joins the parts.
     pub fn new(store: Store, settings: Settings) -> Api {
         let keys = Arc::new(Keys::new(store.clone()));
-        Api {
-            store,
-            keys,
-            settings: Arc::new(settings),
-        }
+        Api { store, keys, settings: Arc::new(settings) }
     }
 }

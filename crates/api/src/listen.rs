@@ -43,16 +43,8 @@ pub fn public(api: Api, listener: TcpListener) -> std::io::Result<Server> {
 /// # Errors
 /// When the listener can not be used.
 pub fn management(readiness: Readiness, listener: TcpListener) -> std::io::Result<Server> {
-    let app = move || {
-        App::new()
-            .app_data(web::Data::new(readiness.clone()))
-            .configure(health::configure)
-    };
-    Ok(HttpServer::new(app)
-        .workers(1)
-        .disable_signals()
-        .listen(listener)?
-        .run())
+    let app = move || App::new().app_data(web::Data::new(readiness.clone())).configure(health::configure);
+    Ok(HttpServer::new(app).workers(1).disable_signals().listen(listener)?.run())
 }
 
 fn not_found() -> Problem {

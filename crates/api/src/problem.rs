@@ -39,10 +39,7 @@ impl Problem {
     /// The errors of the answer, and when to come again, in seconds.
     pub(crate) fn items(&self) -> (Vec<Item>, Option<u32>) {
         match self {
-            Problem::Told(items) => (
-                items.clone(),
-                items.iter().find_map(|item| retry_after(&item.code)),
-            ),
+            Problem::Told(items) => (items.clone(), items.iter().find_map(|item| retry_after(&item.code))),
             Problem::MethodNotAllowed(_) => (vec![Item::new(Code::MethodNotAllowed)], None),
             Problem::Store(error) => {
                 let code = match error {

@@ -20,18 +20,12 @@ pub struct Reply {
 impl Reply {
     /// A first answer.
     pub const fn fresh(answer: Answer) -> Reply {
-        Reply {
-            answer,
-            replayed: false,
-        }
+        Reply { answer, replayed: false }
     }
 
     /// The answer to a safe repeat.
     pub const fn repeat(answer: Answer) -> Reply {
-        Reply {
-            answer,
-            replayed: true,
-        }
+        Reply { answer, replayed: true }
     }
 
     /// What came of a request that is to have one effect.

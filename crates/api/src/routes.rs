@@ -8,6 +8,7 @@ use actix_web::{FromRequest, Handler, Responder, Route as ActixRoute, guard, web
 use domain::key::Scope;
 
 use crate::call::{Call, Needs};
+use crate::invoices::{lists, updates};
 use crate::problem::Problem;
 use crate::{account, invoices};
 
@@ -25,15 +26,17 @@ pub struct Route {
 /// Every route of the public API.
 pub fn all() -> Vec<Route> {
     vec![
-        route(Method::GET, "/v1/payments", account::read, |to| {
-            to.to(account::read)
+        route(Method::GET, "/v1/payments", account::read, |to| to.to(account::read)),
+        route(Method::POST, "/v1/payments/invoices", invoices::create, |to| to.to(invoices::create)),
+        route(Method::GET, "/v1/payments/invoices", lists::list, |to| to.to(lists::list)),
+        route(Method::GET, "/v1/payments/invoices/list", lists::list_bare, |to| to.to(lists::list_bare)),
+        route(Method::GET, "/v1/payments/invoices/list/{date}", lists::list_bare, |to| {
+            to.to(lists::list_bare)
         }),
-        route(Method::POST, "/v1/payments/invoices", invoices::create, |to| {
-            to.to(invoices::create)
-        }),
-        route(Method::GET, "/v1/payments/invoices/{id}", invoices::read, |to| {
-            to.to(invoices::read)
-        }),
+        route(Method::GET, "/v1/payments/invoices/{id}", invoices::read, |to| to.to(invoices::read)),
+        route(Method::PATCH, "/v1/payments/invoices/{id}", updates::update, |to| to.to(updates::update)),
+        route(Method::POST, "/v1/payments/invoices/{id}", updates::update, |to| to.to(updates::update)),
+        route(Method::DELETE, "/v1/payments/invoices/{id}", updates::void, |to| to.to(updates::void)),
     ]
 }
 
@@ -45,12 +48,7 @@ where
     F: Handler<(Call<S>,)>,
     F::Output: Responder,
 {
-    Route {
-        method,
-        path,
-        scopes: S::SCOPES,
-        handle,
-    }
+    Route { method, path, scopes: S::SCOPES, handle }
 }
 
 /// Puts the public API into an application.

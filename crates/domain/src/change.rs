@@ -44,11 +44,7 @@ pub struct Change {
 
 impl Change {
     /// Nothing changes, nothing is told.
-    pub const NOTHING: Change = Change {
-        invoice: None,
-        payment: None,
-        event: None,
-    };
+    pub const NOTHING: Change = Change { invoice: None, payment: None, event: None };
 
     /// The invoice after the change, given the one before.
     pub fn after<'a>(&'a self, before: &'a Invoice) -> &'a Invoice {

@@ -63,21 +63,10 @@ impl CustomerDraft {
         });
         let document_id = self.document_id.parse(faults, |id| {
             // A document of an unknown type has its fault noted already.
-            if kind_is_faulty {
-                Ok(id)
-            } else {
-                document::parse_id(kind, id)
-            }
+            if kind_is_faulty { Ok(id) } else { document::parse_id(kind, id) }
         });
         let external_id = self.external_id.parse(faults, |text| at_most(100, text));
-        Customer {
-            name,
-            email,
-            phone,
-            document_type,
-            document_id,
-            external_id,
-        }
+        Customer { name, email, phone, document_type, document_id, external_id }
     }
 }
 

@@ -29,6 +29,8 @@ pub enum Wrong {
     Currency,
     /// Not a date-time that the API reads.
     DateTime,
+    /// Not a day, `yyyy-MM-dd`.
+    Date,
     /// `due_datetime` later than `expiration_datetime`.
     DueAfterExpiration,
     /// Expiration already past (live mode only).
@@ -55,10 +57,7 @@ impl Wrong {
     /// Whether only time brought this fault: the same request was, or will be, without it. Such a fault
     /// never beats an answer that was saved earlier.
     pub const fn is_of_time(self) -> bool {
-        matches!(
-            self,
-            Wrong::ExpirationPast | Wrong::ExpirationTooFar | Wrong::RequestInFuture
-        )
+        matches!(self, Wrong::ExpirationPast | Wrong::ExpirationTooFar | Wrong::RequestInFuture)
     }
 }
 
@@ -78,10 +77,7 @@ pub struct Faults(pub Vec<Fault>);
 impl Faults {
     /// Notes a fault and goes on.
     pub fn add(&mut self, param: impl Into<String>, wrong: Wrong) {
-        self.0.push(Fault {
-            param: param.into(),
-            wrong,
-        });
+        self.0.push(Fault { param: param.into(), wrong });
     }
 
     /// No fault was found.
@@ -142,9 +138,5 @@ impl<T> Field<T> {
 
 /// The text, when it has at most `max` characters.
 pub fn at_most(max: usize, text: String) -> Result<String, Wrong> {
-    if text.chars().count() > max {
-        Err(Wrong::TooLong { max })
-    } else {
-        Ok(text)
-    }
+    if text.chars().count() > max { Err(Wrong::TooLong { max }) } else { Ok(text) }
 }

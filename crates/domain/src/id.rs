@@ -53,10 +53,7 @@ pub struct Id<K> {
 impl<K> Id<K> {
     /// An id as the database keeps it.
     pub const fn from_uuid(uuid: Uuid) -> Self {
-        Id {
-            uuid,
-            kind: PhantomData,
-        }
+        Id { uuid, kind: PhantomData }
     }
 
     /// The id as the database keeps it.

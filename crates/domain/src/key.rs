@@ -22,11 +22,8 @@ pub enum KeyKind {
 
 impl KeyKind {
     /// Every kind there is.
-    pub const ALL: [KeyKind; 3] = [
-        KeyKind::Merchant(Mode::Live),
-        KeyKind::Merchant(Mode::Test),
-        KeyKind::Service,
-    ];
+    pub const ALL: [KeyKind; 3] =
+        [KeyKind::Merchant(Mode::Live), KeyKind::Merchant(Mode::Test), KeyKind::Service];
 
     /// `sk_live_`, `sk_test_` or `ik_`.
     pub const fn prefix(self) -> &'static str {
@@ -67,18 +64,13 @@ impl SecretKey {
 
     /// Reads what a caller sent; `None` when the shape or the checksum is wrong.
     pub fn parse(text: &str) -> Option<SecretKey> {
-        let kind = KeyKind::ALL
-            .into_iter()
-            .find(|kind| text.starts_with(kind.prefix()))?;
+        let kind = KeyKind::ALL.into_iter().find(|kind| text.starts_with(kind.prefix()))?;
         let (body, check) = text.split_at_checked(kind.prefix().len() + PUBLIC + SECRET)?;
         let characters = text.strip_prefix(kind.prefix())?;
         let sound = check.len() == CHECK
             && characters.bytes().all(|byte| byte.is_ascii_alphanumeric())
             && check == checksum(body);
-        sound.then(|| SecretKey {
-            text: Zeroizing::new(text.to_owned()),
-            kind,
-        })
+        sound.then(|| SecretKey { text: Zeroizing::new(text.to_owned()), kind })
     }
 
     /// Whom it speaks for.
@@ -113,10 +105,7 @@ pub fn looks_like_key(text: &str) -> bool {
     KeyKind::ALL.into_iter().any(|kind| {
         text.match_indices(kind.prefix()).any(|(start, prefix)| {
             let rest = &text.as_bytes()[start + prefix.len()..];
-            rest.iter()
-                .take_while(|byte| byte.is_ascii_alphanumeric())
-                .count()
-                >= PUBLIC + SECRET
+            rest.iter().take_while(|byte| byte.is_ascii_alphanumeric()).count() >= PUBLIC + SECRET
         })
     })
 }

@@ -12,11 +12,8 @@ use sha2::{Digest, Sha256};
 use crate::time::LimaDay;
 
 /// Digits of the scattered counter: first, second and third series of a day.
-const SERIES: [(u64, u32, u64, u64); 3] = [
-    (1_000_000, 6, 1_000, 1_000),
-    (10_000_000, 7, 1_000, 10_000),
-    (100_000_000, 8, 10_000, 10_000),
-];
+const SERIES: [(u64, u32, u64, u64); 3] =
+    [(1_000_000, 6, 1_000, 1_000), (10_000_000, 7, 1_000, 10_000), (100_000_000, 8, 10_000, 10_000)];
 
 /// Numbers that a day has in all.
 pub const PER_DAY: u64 = 111_000_000;
@@ -88,10 +85,7 @@ fn round_value(key: &[u8; 16], series: u32, round: u8, half: u64) -> u64 {
     hash.update([round]);
     hash.update(half.to_be_bytes());
     // Four bytes are plenty: the bias of mod 10,000 over 2^32 is below one in 400,000.
-    hash.finalize()
-        .iter()
-        .take(4)
-        .fold(0, |sum, &byte| sum << 8 | u64::from(byte))
+    hash.finalize().iter().take(4).fold(0, |sum, &byte| sum << 8 | u64::from(byte))
 }
 
 /// Damm's check digit: 0 over a number that carries its own (H. M. Damm, 2004; the quasigroup of order 10).
@@ -108,7 +102,5 @@ fn damm(digits: &str) -> u8 {
         [9, 4, 3, 8, 6, 1, 7, 2, 0, 5],
         [2, 5, 8, 1, 4, 3, 6, 7, 9, 0],
     ];
-    digits.bytes().fold(0, |interim, digit| {
-        TABLE[usize::from(interim)][usize::from((digit - b'0') % 10)]
-    })
+    digits.bytes().fold(0, |interim, digit| TABLE[usize::from(interim)][usize::from((digit - b'0') % 10)])
 }

@@ -42,10 +42,7 @@ impl LateFee {
                 let millionths = i128::from(sub_total.centimos()) * i128::from(percent_e4) * days;
                 let centimos = (millionths + 500_000) / 1_000_000;
                 let capped = centimos.min(i128::from(sub_total.centimos()));
-                i64::try_from(capped)
-                    .ok()
-                    .and_then(Amount::from_centimos)
-                    .unwrap_or(sub_total)
+                i64::try_from(capped).ok().and_then(Amount::from_centimos).unwrap_or(sub_total)
             }
         }
     }

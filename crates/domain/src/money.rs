@@ -51,11 +51,7 @@ impl Amount {
 
     /// An amount kept as céntimos; `None` when negative.
     pub const fn from_centimos(centimos: i64) -> Option<Amount> {
-        if centimos < 0 {
-            None
-        } else {
-            Some(Amount(centimos))
-        }
+        if centimos < 0 { None } else { Some(Amount(centimos)) }
     }
 
     /// The amount in céntimos.
@@ -91,16 +87,10 @@ impl Amount {
         if whole.len() > 9 {
             return Err(Wrong::AmountTooLarge);
         }
-        let digits = whole
-            .bytes()
-            .chain(decimals.bytes())
-            .chain(std::iter::repeat_n(b'0', 2 - decimals.len()));
+        let digits =
+            whole.bytes().chain(decimals.bytes()).chain(std::iter::repeat_n(b'0', 2 - decimals.len()));
         let centimos = digits.fold(0i64, |sum, digit| sum * 10 + i64::from(digit - b'0'));
-        if centimos == 0 {
-            Err(Wrong::AmountNotPositive)
-        } else {
-            Ok(Amount(centimos))
-        }
+        if centimos == 0 { Err(Wrong::AmountNotPositive) } else { Ok(Amount(centimos)) }
     }
 }
 

@@ -24,9 +24,7 @@ impl PaymentStatus {
 
     /// Reads what the store wrote.
     pub fn parse(text: &str) -> Option<PaymentStatus> {
-        [PaymentStatus::Applied, PaymentStatus::Reversed]
-            .into_iter()
-            .find(|status| status.as_str() == text)
+        [PaymentStatus::Applied, PaymentStatus::Reversed].into_iter().find(|status| status.as_str() == text)
     }
 }
 

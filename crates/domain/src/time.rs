@@ -108,9 +108,7 @@ impl Cursor<'_> {
     fn number(&mut self, digits: usize) -> Option<u32> {
         let (head, rest) = self.0.split_at_checked(digits)?;
         self.0 = rest;
-        head.iter().try_fold(0, |sum, byte| {
-            byte.is_ascii_digit().then(|| sum * 10 + u32::from(byte - b'0'))
-        })
+        head.iter().try_fold(0, |sum, byte| byte.is_ascii_digit().then(|| sum * 10 + u32::from(byte - b'0')))
     }
 
     fn digits(&mut self) -> Option<()> {
@@ -127,11 +125,7 @@ impl Cursor<'_> {
         let sign = if self.one_of(b"+-")? == b'-' { -1 } else { 1 };
         let hours = self.number(2)?;
         let colon = self.one_of(b":").is_some();
-        let minutes = if colon || !self.0.is_empty() {
-            self.number(2)?
-        } else {
-            0
-        };
+        let minutes = if colon || !self.0.is_empty() { self.number(2)? } else { 0 };
         (hours < 24 && minutes < 60).then(|| sign * i64::from(hours * 3_600 + minutes * 60))
     }
 }
@@ -150,11 +144,7 @@ impl LimaDay {
 
     /// Its first second.
     pub const fn start(self) -> Moment {
-        Moment(
-            self.0
-                .saturating_mul(DAY_SECONDS)
-                .saturating_add(LIMA_BEHIND_SECONDS),
-        )
+        Moment(self.0.saturating_mul(DAY_SECONDS).saturating_add(LIMA_BEHIND_SECONDS))
     }
 
     /// The first second of the day after.

@@ -18,20 +18,12 @@ fn judge(draft: Draft, account: &Account) -> (Vec<String>, Option<NewInvoice>) {
 
 fn faults_of(draft: Draft) -> Vec<String> {
     let (faults, new) = judge(draft, &shop());
-    assert_eq!(
-        faults.is_empty(),
-        new.is_some(),
-        "either faults or a new invoice: {faults:?}"
-    );
+    assert_eq!(faults.is_empty(), new.is_some(), "either faults or a new invoice: {faults:?}");
     faults
 }
 
 fn told(faults: &Faults) -> Vec<String> {
-    faults
-        .0
-        .iter()
-        .map(|fault| format!("{}: {:?}", fault.param, fault.wrong))
-        .collect()
+    faults.0.iter().map(|fault| format!("{}: {:?}", fault.param, fault.wrong)).collect()
 }
 
 #[test]
@@ -47,14 +39,8 @@ fn a_full_order_is_understood_field_by_field() {
     assert_eq!(new.url_success.as_deref(), Some("https://tienda.pe/gracias"));
     assert_eq!(new.url_error.as_deref(), Some("https://tienda.pe/error"));
     assert_eq!(new.size_qr, Some(200));
-    assert_eq!(
-        new.sub_merchant.map(|json| json.text).as_deref(),
-        Some(r#"{ "name": "Puesto 7" }"#)
-    );
-    assert_eq!(
-        new.metadata.map(|json| json.text).as_deref(),
-        Some(r#"{"b":1, "a":15.00}"#)
-    );
+    assert_eq!(new.sub_merchant.map(|json| json.text).as_deref(), Some(r#"{ "name": "Puesto 7" }"#));
+    assert_eq!(new.metadata.map(|json| json.text).as_deref(), Some(r#"{"b":1, "a":15.00}"#));
     let customer = new.customer.expect("a customer");
     assert_eq!(customer.name.as_deref(), Some("JUAN PEREZ"));
     assert_eq!(customer.email.as_deref(), Some("juan.perez.xxx@gmail.com"));
@@ -66,28 +52,17 @@ fn a_full_order_is_understood_field_by_field() {
 
 #[test]
 fn an_empty_request_misses_what_is_required_and_nothing_else() {
-    let missing = [
-        "invoice_id: Missing",
-        "currency: Missing",
-        "amount: Missing",
-        "request_datetime: Missing",
-    ];
+    let missing =
+        ["invoice_id: Missing", "currency: Missing", "amount: Missing", "request_datetime: Missing"];
     assert_eq!(faults_of(Draft::default()), missing);
     assert_eq!(faults_of(order()), [""; 0]);
 }
 
 #[test]
 fn the_envelope_knew_no_request_datetime_but_reads_one() {
-    let enveloped = |request_datetime| Draft {
-        request_datetime,
-        enveloped: true,
-        ..order()
-    };
+    let enveloped = |request_datetime| Draft { request_datetime, enveloped: true, ..order() };
     assert_eq!(faults_of(enveloped(Field::Absent)), [""; 0]);
-    assert_eq!(
-        faults_of(enveloped(text("request_datetime", "2026-11-20T15:00:00"))),
-        [""; 0]
-    );
+    assert_eq!(faults_of(enveloped(text("request_datetime", "2026-11-20T15:00:00"))), [""; 0]);
     let faults = faults_of(enveloped(text("request_datetime", "ayer")));
     assert_eq!(faults, ["request_datetime: DateTime"]);
 }
@@ -148,41 +123,21 @@ fn a_field_whose_fault_is_noted_already_is_not_complained_about_again() {
         customer: Field::Faulty,
         ..order()
     };
-    let strict = Account {
-        customer_required: true,
-        ..shop()
-    };
+    let strict = Account { customer_required: true, ..shop() };
     let mut faults = Faults::default();
     faults.add("amount", Wrong::Type);
-    assert!(
-        draft.parse(&strict, &mut faults).is_none(),
-        "nothing can come of it"
-    );
+    assert!(draft.parse(&strict, &mut faults).is_none(), "nothing can come of it");
     assert_eq!(told(&faults), ["amount: Type"]);
 }
 
 #[test]
 fn an_account_may_require_a_customer() {
-    let strict = Account {
-        customer_required: true,
-        ..shop()
-    };
+    let strict = Account { customer_required: true, ..shop() };
     let judged = |customer| judge(Draft { customer, ..order() }, &strict).0;
     assert_eq!(judged(Field::Absent), ["customer: Missing"]);
     assert_eq!(judged(given("customer", full_customer())), [""; 0]);
-    assert_eq!(
-        judged(given("payer", CustomerDraft::default())),
-        [""; 0],
-        "which fields is not said"
-    );
-    assert_eq!(
-        faults_of(Draft {
-            customer: Field::Absent,
-            ..order()
-        }),
-        [""; 0],
-        "others do not"
-    );
+    assert_eq!(judged(given("payer", CustomerDraft::default())), [""; 0], "which fields is not said");
+    assert_eq!(faults_of(Draft { customer: Field::Absent, ..order() }), [""; 0], "others do not");
 }
 
 #[test]
@@ -195,15 +150,8 @@ fn nothing_is_due_after_it_expired() {
         })
     };
     assert_eq!(judged("2026-11-22T05:00:00", "2026-11-22T05:00:00"), [""; 0]);
-    assert_eq!(
-        judged("2026-11-22T05:00:01", "2026-11-22T05:00:00"),
-        ["due_datetime: DueAfterExpiration"]
-    );
-    assert_eq!(
-        judged("2026-11-22T00:00:00-05:00", "2026-11-22T05:00:00Z"),
-        [""; 0],
-        "the same instant"
-    );
+    assert_eq!(judged("2026-11-22T05:00:01", "2026-11-22T05:00:00"), ["due_datetime: DueAfterExpiration"]);
+    assert_eq!(judged("2026-11-22T00:00:00-05:00", "2026-11-22T05:00:00Z"), [""; 0], "the same instant");
 }
 
 // --- what time brings ---
@@ -216,11 +164,8 @@ fn time_is_against_an_order_by_its_mode_and_the_clock() {
     let request = |request| (request, None, None);
     let expires = |expires| ("2026-11-20T15:00:00", None, Some(expires));
     let no_fault: &[&str] = &[];
-    let [past, too_far] = [
-        "expiration_datetime: ExpirationPast",
-        "expiration_datetime: ExpirationTooFar",
-    ]
-    .map(|fault| [fault]);
+    let [past, too_far] =
+        ["expiration_datetime: ExpirationPast", "expiration_datetime: ExpirationTooFar"].map(|fault| [fault]);
     for ((request, due, expires), live, test) in [
         (request("2026-11-20T15:00:00"), no_fault, no_fault),
         (request("2001-01-01T00:00:00"), no_fault, no_fault),
@@ -249,10 +194,7 @@ fn time_is_against_an_order_by_its_mode_and_the_clock() {
         ((NOW, due_later, Some("2026-11-30T05:00:00")), no_fault, no_fault),
         (
             ("2027-01-01T00:00:00", None, Some("2020-02-01T05:00:00")),
-            &[
-                "request_datetime: RequestInFuture",
-                "expiration_datetime: ExpirationPast",
-            ],
+            &["request_datetime: RequestInFuture", "expiration_datetime: ExpirationPast"],
             &["request_datetime: RequestInFuture"],
         ),
     ] {
@@ -265,50 +207,27 @@ fn time_is_against_an_order_by_its_mode_and_the_clock() {
         };
         let new = understood(draft, &shop());
         let story = format!("requested {request}, due {due:?}, expires {expires:?}");
-        assert_eq!(
-            told(&new.faults_at(at(NOW), Mode::Live, &shop())),
-            live,
-            "live: {story}"
-        );
-        assert_eq!(
-            told(&new.faults_at(at(NOW), Mode::Test, &shop())),
-            test,
-            "test: {story}"
-        );
+        assert_eq!(told(&new.faults_at(at(NOW), Mode::Live, &shop())), live, "live: {story}");
+        assert_eq!(told(&new.faults_at(at(NOW), Mode::Test, &shop())), test, "test: {story}");
     }
 }
 
 #[test]
 fn the_default_expiration_is_the_accounts() {
-    let patient = Account {
-        default_expiration_seconds: 3 * DAY_SECONDS,
-        ..shop()
-    };
+    let patient = Account { default_expiration_seconds: 3 * DAY_SECONDS, ..shop() };
     let opened_at = at("2026-11-20T15:00:00");
     let new = understood(order(), &patient);
     assert_eq!(new.expires_at(opened_at, &patient), at("2026-11-23T15:00:00"));
     assert_eq!(new.expires_at(opened_at, &shop()), at("2026-11-21T15:00:00"));
-    assert_eq!(
-        understood(full_order(), &patient).expires_at(opened_at, &patient),
-        at("2026-11-30T05:00:00")
-    );
+    assert_eq!(understood(full_order(), &patient).expires_at(opened_at, &patient), at("2026-11-30T05:00:00"));
 }
 
 #[test]
 fn only_faults_of_the_clock_are_of_time() {
-    for wrong in [
-        Wrong::ExpirationPast,
-        Wrong::ExpirationTooFar,
-        Wrong::RequestInFuture,
-    ] {
+    for wrong in [Wrong::ExpirationPast, Wrong::ExpirationTooFar, Wrong::RequestInFuture] {
         assert!(wrong.is_of_time(), "{wrong:?}");
     }
-    for wrong in [
-        Wrong::Missing,
-        Wrong::DateTime,
-        Wrong::AmountFormat,
-        Wrong::TooLong { max: 100 },
-    ] {
+    for wrong in [Wrong::Missing, Wrong::DateTime, Wrong::AmountFormat, Wrong::TooLong { max: 100 }] {
         assert!(!wrong.is_of_time(), "{wrong:?}");
     }
 }

@@ -19,10 +19,7 @@ const VECTORS: [(u128, &str); 5] = [
     (0, "2222222222222222222222"),
     (1, "2222222222222222222223"),
     (57, "2222222222222222222232"),
-    (
-        0x0192_f0c1_7e2a_7b3c_8d4e_5f60_7182_93a4,
-        "2HxsTLn9EBGEhXqZPsu7SK",
-    ),
+    (0x0192_f0c1_7e2a_7b3c_8d4e_5f60_7182_93a4, "2HxsTLn9EBGEhXqZPsu7SK"),
     (u128::MAX, "oZEq7ovRbLq6UnGMPwc8B5"),
 ];
 
@@ -52,14 +49,7 @@ fn base_57_leaves_out_what_eyes_confuse_and_all_else() {
         let text = format!("{strange}{}", "2".repeat(21));
         assert_eq!(from_base57(&text), None, "{text:?}");
     }
-    for text in [
-        "",
-        "2",
-        &"2".repeat(21),
-        &"2".repeat(23),
-        &"ñ".repeat(11),
-        &"２".repeat(22),
-    ] {
+    for text in ["", "2", &"2".repeat(21), &"2".repeat(23), &"ñ".repeat(11), &"２".repeat(22)] {
         assert_eq!(from_base57(text), None, "{text:?}");
     }
 }
@@ -162,28 +152,16 @@ fn a_text_that_is_nearly_an_id_is_an_unknown_id() {
 #[test]
 fn a_token_is_sixteen_random_bytes_in_base_57() {
     assert_eq!(Token::from_random([0xFF; 16]).as_str(), "oZEq7ovRbLq6UnGMPwc8B5");
-    assert_eq!(
-        Token::from_random(VECTORS[3].0.to_be_bytes()).as_str(),
-        VECTORS[3].1
-    );
+    assert_eq!(Token::from_random(VECTORS[3].0.to_be_bytes()).as_str(), VECTORS[3].1);
 }
 
 // --- keys ---
 
 /// Whole keys whose 44 characters are the alphabet's first; the checks are zlib's CRC-32, in base 62.
 const KNOWN_KEYS: [(KeyKind, &str); 3] = [
-    (
-        KeyKind::Merchant(Mode::Test),
-        "sk_test_0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefgh4egbn7",
-    ),
-    (
-        KeyKind::Merchant(Mode::Live),
-        "sk_live_0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefgh4enc68",
-    ),
-    (
-        KeyKind::Service,
-        "ik_0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefgh3WlTGn",
-    ),
+    (KeyKind::Merchant(Mode::Test), "sk_test_0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefgh4egbn7"),
+    (KeyKind::Merchant(Mode::Live), "sk_live_0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefgh4enc68"),
+    (KeyKind::Service, "ik_0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefgh3WlTGn"),
 ];
 
 /// Random bytes that are not: 0, 1, 2 …
@@ -194,15 +172,12 @@ fn counting() -> impl FnMut() -> u8 {
 
 /// CRC-32 (ISO-HDLC) bit by bit, without tables or libraries.
 fn crc32(bytes: &[u8]) -> u32 {
-    let rest = bytes.iter().fold(u32::MAX, |rest, byte| {
-        (0..8).fold(rest ^ u32::from(*byte), |rest, _| {
-            if rest & 1 == 1 {
-                rest >> 1 ^ 0xEDB8_8320
-            } else {
-                rest >> 1
-            }
-        })
-    });
+    let rest =
+        bytes.iter().fold(u32::MAX, |rest, byte| {
+            (0..8).fold(rest ^ u32::from(*byte), |rest, _| {
+                if rest & 1 == 1 { rest >> 1 ^ 0xEDB8_8320 } else { rest >> 1 }
+            })
+        });
     !rest
 }
 
@@ -276,10 +251,7 @@ proptest! {
 fn any_single_wrong_character_is_caught_without_asking_anybody() {
     for (_, text) in KNOWN_KEYS {
         for place in 0..text.len() {
-            for wrong in (0x20..0x7Fu8)
-                .map(char::from)
-                .filter(|&wrong| !text[place..].starts_with(wrong))
-            {
+            for wrong in (0x20..0x7Fu8).map(char::from).filter(|&wrong| !text[place..].starts_with(wrong)) {
                 let mistyped = format!("{}{wrong}{}", &text[..place], &text[place + 1..]);
                 assert!(SecretKey::parse(&mistyped).is_none(), "{mistyped}");
             }
@@ -309,10 +281,7 @@ fn a_key_cut_off_lengthened_or_swapped_is_caught() {
         }
     }
     let [(_, test), (_, live), _] = KNOWN_KEYS;
-    assert!(
-        SecretKey::parse(&test.replace("test", "live")).is_none(),
-        "the mode is under the check"
-    );
+    assert!(SecretKey::parse(&test.replace("test", "live")).is_none(), "the mode is under the check");
     assert!(SecretKey::parse(&live.replace("live", "test")).is_none());
     assert!(SecretKey::parse(&"ñ".repeat(30)).is_none());
 }
@@ -333,22 +302,12 @@ fn a_key_is_noticed_in_a_url_sound_or_not() {
         ] {
             assert!(looks_like_key(&text), "{text}");
         }
-        for text in [
-            &key[..key.len() - 7],
-            key.trim_start_matches(char::is_alphabetic),
-            &key.to_uppercase(),
-        ] {
+        for text in [&key[..key.len() - 7], key.trim_start_matches(char::is_alphabetic), &key.to_uppercase()]
+        {
             assert!(!looks_like_key(text), "{text}");
         }
     }
-    for text in [
-        "",
-        "sk_test_",
-        "sk_test_123",
-        "ik_",
-        "inv_test_2HxsTLn9EBGEhXqZPsu7SK",
-        "INV-000001-001",
-    ] {
+    for text in ["", "sk_test_", "sk_test_123", "ik_", "inv_test_2HxsTLn9EBGEhXqZPsu7SK", "INV-000001-001"] {
         assert!(!looks_like_key(text), "{text}");
     }
 }
@@ -362,14 +321,7 @@ fn scopes_are_those_of_the_document() {
     for scope in Scope::ALL {
         assert_eq!(Scope::parse(scope.as_str()), Some(scope));
     }
-    for stranger in [
-        "",
-        "invoices",
-        "invoices:*",
-        "INVOICES:READ",
-        "invoices:read ",
-        "payments:write",
-    ] {
+    for stranger in ["", "invoices", "invoices:*", "INVOICES:READ", "invoices:read ", "payments:write"] {
         assert_eq!(Scope::parse(stranger), None, "{stranger:?}");
     }
 }

@@ -58,11 +58,7 @@ fn the_first_million_of_a_day_has_12_digits_then_13_then_14_then_there_are_no_mo
         (u64::MAX, None),
     ] {
         let composed = Ktin::compose(day("2017-05-30"), counter, &KEY);
-        assert_eq!(
-            composed.map(|ktin| ktin.to_string().len()),
-            length,
-            "number {counter} of the day"
-        );
+        assert_eq!(composed.map(|ktin| ktin.to_string().len()), length, "number {counter} of the day");
     }
 }
 
@@ -79,9 +75,8 @@ impl Described {
             let hash = Sha256::digest([&KEY, digits, &[round], &half.to_be_bytes()].concat());
             u64::from(u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]]))
         };
-        let round_values = (0..8)
-            .map(|round| (0..1_000).map(|half| round_value(round, half)).collect())
-            .collect();
+        let round_values =
+            (0..8).map(|round| (0..1_000).map(|half| round_value(round, half)).collect()).collect();
         Described { round_values }
     }
 
@@ -89,11 +84,7 @@ impl Described {
     fn scatter(&self, counter: u64) -> (u64, [u64; 8]) {
         let (mut high, mut low) = (counter / 1_000, counter % 1_000);
         let hashed = std::array::from_fn(|round| {
-            let (moved, kept) = if round % 2 == 0 {
-                (&mut high, low)
-            } else {
-                (&mut low, high)
-            };
+            let (moved, kept) = if round % 2 == 0 { (&mut high, low) } else { (&mut low, high) };
             *moved = (*moved + self.round_values[round][kept as usize]) % 1_000;
             kept
         });
@@ -111,10 +102,7 @@ fn the_first_million_of_a_day_is_every_six_digits_once() {
     let mut ticked = vec![false; 1_000_000];
     for counter in 0..1_000_000 {
         let (value, _) = described.scatter(counter);
-        assert!(
-            !std::mem::replace(&mut ticked[value as usize], true),
-            "{counter} lands where another did"
-        );
+        assert!(!std::mem::replace(&mut ticked[value as usize], true), "{counter} lands where another did");
     }
 
     let mut met = vec![[false; 1_000]; 8];
@@ -122,16 +110,9 @@ fn the_first_million_of_a_day_is_every_six_digits_once() {
     for counter in 0..200_000 {
         let (value, hashed) = described.scatter(counter);
         let number = ktin(counter).number();
-        assert_eq!(
-            number / 10,
-            17_150_000_000 + value as i64,
-            "number {counter} of the day"
-        );
+        assert_eq!(number / 10, 17_150_000_000 + value as i64, "number {counter} of the day");
         assert!(given_out.insert(number), "number {counter} was given out before");
-        hashed
-            .into_iter()
-            .enumerate()
-            .for_each(|(round, half)| met[round][half as usize] = true);
+        hashed.into_iter().enumerate().for_each(|(round, half)| met[round][half as usize] = true);
     }
     assert!(met.iter().flatten().all(|&met| met), "every value of every round");
 }
@@ -153,10 +134,8 @@ fn the_first_million_of_a_day_is_walked_to_its_end() {
 fn no_number_comes_twice_at_the_borders_or_between() {
     let borders = BORDERS.into_iter().map(|border| border.saturating_sub(2_000));
     let between = (0..10).map(|tenth| tenth * PER_DAY / 10);
-    let counters: HashSet<u64> = borders
-        .chain(between)
-        .flat_map(|start| start..(start + 4_000).min(PER_DAY))
-        .collect();
+    let counters: HashSet<u64> =
+        borders.chain(between).flat_map(|start| start..(start + 4_000).min(PER_DAY)).collect();
     let numbers: HashSet<Ktin> = counters.iter().map(|&counter| ktin(counter)).collect();
     assert!(counters.len() > 40_000);
     assert_eq!(numbers.len(), counters.len());
@@ -164,13 +143,7 @@ fn no_number_comes_twice_at_the_borders_or_between() {
 
 #[test]
 fn days_never_share_a_number() {
-    let days = [
-        "2016-12-31",
-        "2017-05-29",
-        "2017-05-30",
-        "2017-05-31",
-        "2018-05-30",
-    ];
+    let days = ["2016-12-31", "2017-05-29", "2017-05-30", "2017-05-31", "2018-05-30"];
     let numbers: HashSet<Ktin> = days
         .iter()
         .flat_map(|date| (0..1_000).filter_map(|counter| Ktin::compose(day(date), counter, &KEY)))
@@ -197,14 +170,8 @@ fn neighbours_do_not_look_alike() {
         same_beginning += i32::from(one / 1_000 == next / 1_000);
         steps.insert(next - one);
     }
-    assert!(
-        alike.iter().all(|count| (850..1_150).contains(count)),
-        "alike in each place: {alike:?}"
-    );
-    assert!(
-        same_beginning < 30,
-        "the first three digits alike: {same_beginning}"
-    );
+    assert!(alike.iter().all(|count| (850..1_150).contains(count)), "alike in each place: {alike:?}");
+    assert!(same_beginning < 30, "the first three digits alike: {same_beginning}");
     assert!(steps.len() > 9_800, "different steps: {}", steps.len());
 }
 
@@ -218,15 +185,9 @@ fn another_key_is_another_order() {
     };
     let mut one_bit_off = KEY;
     one_bit_off[15] ^= 1;
-    let equal_places = order(KEY)
-        .iter()
-        .zip(order(one_bit_off))
-        .filter(|(one, other)| **one == *other)
-        .count();
-    assert!(
-        equal_places < 5,
-        "{equal_places} of 1,000 numbers in the same place"
-    );
+    let equal_places =
+        order(KEY).iter().zip(order(one_bit_off)).filter(|(one, other)| **one == *other).count();
+    assert!(equal_places < 5, "{equal_places} of 1,000 numbers in the same place");
     assert_eq!(order(KEY), order(KEY));
 }
 
@@ -263,9 +224,8 @@ fn what_is_no_number_of_ours_is_refused() {
 /// Damm's own example: 572 has the check digit 4. Zeros before it change nothing.
 #[test]
 fn the_check_digit_is_damms() {
-    let accepted: Vec<_> = (0..10)
-        .filter(|last| Ktin::parse(&format!("00000000572{last}")).is_some())
-        .collect();
+    let accepted: Vec<_> =
+        (0..10).filter(|last| Ktin::parse(&format!("00000000572{last}")).is_some()).collect();
     assert_eq!(accepted, [4]);
 }
 

@@ -15,16 +15,12 @@ fn percent(percent_e4: u32) -> LateFee {
 }
 
 fn fee(rule: &LateFee, sub_total: &str, due: &str, now: &str) -> String {
-    rule.at(at(now), Some(at(due)), money(sub_total), Currency::Pen)
-        .to_string()
+    rule.at(at(now), Some(at(due)), money(sub_total), Currency::Pen).to_string()
 }
 
 #[test]
 fn a_fixed_fee_is_added_once_from_the_second_after_the_due_date() {
-    let rule = LateFee::Fixed {
-        pen: money("5.00"),
-        usd: money("2.00"),
-    };
+    let rule = LateFee::Fixed { pen: money("5.00"), usd: money("2.00") };
     let due = "2026-11-20T15:00:00";
     for (now, expected) in [
         ("2026-11-19T15:00:00", "0.00"),
@@ -34,12 +30,7 @@ fn a_fixed_fee_is_added_once_from_the_second_after_the_due_date() {
     ] {
         assert_eq!(fee(&rule, "100.00", due, now), expected, "{now}");
     }
-    let in_dollars = rule.at(
-        at("2026-11-20T15:00:01"),
-        Some(at(due)),
-        money("100.00"),
-        Currency::Usd,
-    );
+    let in_dollars = rule.at(at("2026-11-20T15:00:01"), Some(at(due)), money("100.00"), Currency::Usd);
     assert_eq!(in_dollars, money("2.00"));
 }
 
@@ -61,11 +52,7 @@ fn a_percentage_grows_when_a_day_begins_in_lima() {
         // Over the end of a leap February.
         ("2028-02-28T15:00:00", "2028-03-01T15:00:00", "2.00"),
     ] {
-        assert_eq!(
-            fee(&one_percent, "100.00", due, now),
-            expected,
-            "due {due}, now {now}"
-        );
+        assert_eq!(fee(&one_percent, "100.00", due, now), expected, "due {due}, now {now}");
     }
 }
 
@@ -91,20 +78,9 @@ fn half_a_centimo_rounds_up_and_the_whole_never_exceeds_the_debt() {
             "{percent_e4} of {sub_total}"
         );
     }
-    assert_eq!(
-        fee(&percent(10_000), "100.00", due, "2027-02-28T15:00:00"),
-        "100.00",
-        "a hundred days"
-    );
-    assert_eq!(
-        fee(&percent(10_000), "100.00", due, "2027-02-27T15:00:00"),
-        "99.00",
-        "ninety-nine"
-    );
-    assert_eq!(
-        fee(&percent(u32::MAX), "0.01", due, "9999-12-31T23:59:59"),
-        "0.01"
-    );
+    assert_eq!(fee(&percent(10_000), "100.00", due, "2027-02-28T15:00:00"), "100.00", "a hundred days");
+    assert_eq!(fee(&percent(10_000), "100.00", due, "2027-02-27T15:00:00"), "99.00", "ninety-nine");
+    assert_eq!(fee(&percent(u32::MAX), "0.01", due, "9999-12-31T23:59:59"), "0.01");
 }
 
 proptest! {
@@ -143,10 +119,7 @@ proptest! {
 }
 
 fn slow_shop() -> Account {
-    Account {
-        late_fee: percent(10_000),
-        ..shop()
-    }
+    Account { late_fee: percent(10_000), ..shop() }
 }
 
 /// 100 soles, due on the 20th, one percent a day.
@@ -161,23 +134,15 @@ fn debt() -> domain::invoice::Invoice {
 fn the_payment_freezes_the_late_fee_and_its_reversal_lets_it_run_on() {
     let debt = debt();
     let payment = bank_took(1, money("103.00"), Currency::Pen, at("2026-11-23T15:00:00"));
-    let change = debt
-        .pay(payment.clone(), stamp(at("2026-11-24T15:00:00")))
-        .expect("in time and exact");
+    let change = debt.pay(payment.clone(), stamp(at("2026-11-24T15:00:00"))).expect("in time and exact");
     let paid = change.after(&debt);
-    for later in [
-        "2026-11-24T15:00:00",
-        "2026-12-01T15:00:00",
-        "2027-12-01T15:00:00",
-    ] {
+    for later in ["2026-11-24T15:00:00", "2026-12-01T15:00:00", "2027-12-01T15:00:00"] {
         assert_eq!(paid.seen_at(at(later)).late_fee, money("3.00"), "{later}");
         assert_eq!(paid.seen_at(at(later)).total(), payment.amount, "{later}");
     }
 
     let reversed_at = at("2026-11-25T15:00:00");
-    let change = paid
-        .reverse(payment, stamp(reversed_at))
-        .expect("its own payment");
+    let change = paid.reverse(payment, stamp(reversed_at)).expect("its own payment");
     assert_eq!(change.after(paid).status, Status::Pending);
     assert_eq!(change.after(paid).seen_at(reversed_at).total(), money("105.00"));
 }
@@ -187,15 +152,8 @@ fn an_amount_equal_to_what_is_shown_now_changes_nothing_and_yesterdays_total_doe
     let debt = debt();
     let now = stamp(at("2026-11-23T15:00:00"));
     let amend = |amount| {
-        let wish = Amendment {
-            amount: Some(money(amount)),
-            ..Amendment::default()
-        };
-        debt.amend(wish, now)
-            .expect("pending")
-            .after(&debt)
-            .terms
-            .sub_total
+        let wish = Amendment { amount: Some(money(amount)), ..Amendment::default() };
+        debt.amend(wish, now).expect("pending").after(&debt).terms.sub_total
     };
     assert_eq!(amend("100.00"), money("100.00"), "the sub_total");
     assert_eq!(amend("103.00"), money("100.00"), "the total shown now");
@@ -206,14 +164,8 @@ fn an_amount_equal_to_what_is_shown_now_changes_nothing_and_yesterdays_total_doe
 fn a_total_sent_back_beside_a_real_change_does_not_become_the_sub_total() {
     let debt = debt();
     let later = at("2026-12-19T05:00:00");
-    let wish = Amendment {
-        amount: Some(money("103.00")),
-        expires: Some(later),
-        ..Amendment::default()
-    };
-    let change = debt
-        .amend(wish, stamp(at("2026-11-23T15:00:00")))
-        .expect("pending");
+    let wish = Amendment { amount: Some(money("103.00")), expires: Some(later), ..Amendment::default() };
+    let change = debt.amend(wish, stamp(at("2026-11-23T15:00:00"))).expect("pending");
     assert_eq!(change.after(&debt).terms.sub_total, money("100.00"));
     assert_eq!(change.after(&debt).terms.expires, later);
 }

@@ -16,59 +16,36 @@ fn stored() -> [(&'static str, Snapshot, &'static str); 5] {
         expires: at("2026-11-25T05:00:00"),
     };
     let due = Some(at("2026-11-21T04:59:59"));
-    let paid = Status::Paid {
-        paid_at: at("2026-11-22T14:00:00"),
-        payment: id(0xAB),
-        late_fee: money("5.00"),
-    };
+    let paid =
+        Status::Paid { paid_at: at("2026-11-22T14:00:00"), payment: id(0xAB), late_fee: money("5.00") };
     [
         (
             "pending",
-            Snapshot {
-                version: 1,
-                terms,
-                status: Status::Pending,
-            },
+            Snapshot { version: 1, terms, status: Status::Pending },
             r#"{"version":1,"currency":"PEN","sub_total":10000,"expires":1795582800,"status":"pending"}"#,
         ),
         (
             "pending in dollars with a due date",
             Snapshot {
                 version: 2,
-                terms: Terms {
-                    due,
-                    currency: Currency::Usd,
-                    ..terms
-                },
+                terms: Terms { due, currency: Currency::Usd, ..terms },
                 status: Status::Pending,
             },
             r#"{"version":2,"currency":"USD","sub_total":10000,"due":1795237199,"expires":1795582800,"status":"pending"}"#,
         ),
         (
             "paid",
-            Snapshot {
-                version: 3,
-                terms: Terms { due, ..terms },
-                status: paid,
-            },
+            Snapshot { version: 3, terms: Terms { due, ..terms }, status: paid },
             r#"{"version":3,"currency":"PEN","sub_total":10000,"due":1795237199,"expires":1795582800,"status":"paid","paid_at":1795356000,"payment":"00000000-0000-0000-0000-0000000000ab","late_fee":500}"#,
         ),
         (
             "expired",
-            Snapshot {
-                version: 2,
-                terms,
-                status: Status::Expired,
-            },
+            Snapshot { version: 2, terms, status: Status::Expired },
             r#"{"version":2,"currency":"PEN","sub_total":10000,"expires":1795582800,"status":"expired"}"#,
         ),
         (
             "voided",
-            Snapshot {
-                version: 2,
-                terms,
-                status: Status::Voided,
-            },
+            Snapshot { version: 2, terms, status: Status::Voided },
             r#"{"version":2,"currency":"PEN","sub_total":10000,"expires":1795582800,"status":"voided"}"#,
         ),
     ]
@@ -84,11 +61,7 @@ fn a_snapshot_is_stored_as_it_always_was() {
 #[test]
 fn a_stored_snapshot_comes_back_as_it_went_in() {
     for (what, snapshot, json) in stored() {
-        assert_eq!(
-            serde_json::from_str::<Snapshot>(json).expect(what),
-            snapshot,
-            "{what}"
-        );
+        assert_eq!(serde_json::from_str::<Snapshot>(json).expect(what), snapshot, "{what}");
     }
 }
 
@@ -116,17 +89,11 @@ fn a_snapshot_without_its_facts_is_refused() {
 
 #[test]
 fn a_late_fee_rule_is_stored_as_it_always_was() {
-    let fixed = LateFee::Fixed {
-        pen: money("5.00"),
-        usd: money("2.00"),
-    };
+    let fixed = LateFee::Fixed { pen: money("5.00"), usd: money("2.00") };
     for (rule, json) in [
         (LateFee::None, r#"{"kind":"none"}"#),
         (fixed, r#"{"kind":"fixed","pen":500,"usd":200}"#),
-        (
-            LateFee::PercentPerDay { percent_e4: 500 },
-            r#"{"kind":"percent_per_day","percent_e4":500}"#,
-        ),
+        (LateFee::PercentPerDay { percent_e4: 500 }, r#"{"kind":"percent_per_day","percent_e4":500}"#),
     ] {
         assert_eq!(serde_json::to_string(&rule).expect(json), json);
         assert_eq!(serde_json::from_str::<LateFee>(json).expect(json), rule);

@@ -192,32 +192,18 @@ proptest! {
 
 #[test]
 fn instants_are_cut_to_the_second_they_lie_in_also_before_1970() {
-    for (seconds, nanoseconds) in [
-        (0, 0),
-        (0, 999_999_999),
-        (1_496_154_299, 500_000_000),
-        (-1, 1),
-        (-1, 999_999_999),
-    ] {
+    for (seconds, nanoseconds) in
+        [(0, 0), (0, 999_999_999), (1_496_154_299, 500_000_000), (-1, 1), (-1, 999_999_999)]
+    {
         let instant = DateTime::from_timestamp(seconds, nanoseconds).expect("within chrono's range");
-        assert_eq!(
-            Moment::truncated(instant),
-            Moment::from_unix(seconds),
-            "{instant}"
-        );
+        assert_eq!(Moment::truncated(instant), Moment::from_unix(seconds), "{instant}");
     }
 }
 
 #[test]
 fn arithmetic_stops_at_the_ends_of_time() {
-    assert_eq!(
-        Moment::from_unix(i64::MAX).plus_seconds(1),
-        Moment::from_unix(i64::MAX)
-    );
-    assert_eq!(
-        Moment::from_unix(i64::MIN).plus_seconds(-1),
-        Moment::from_unix(i64::MIN)
-    );
+    assert_eq!(Moment::from_unix(i64::MAX).plus_seconds(1), Moment::from_unix(i64::MAX));
+    assert_eq!(Moment::from_unix(i64::MIN).plus_seconds(-1), Moment::from_unix(i64::MIN));
     assert_eq!(Moment::from_unix(100).plus_seconds(-200), Moment::from_unix(-100));
 }
 
@@ -287,10 +273,6 @@ fn a_ktin_opens_with_the_year_and_the_day_of_the_year() {
         ("2099-12-31", (99, 365)),
         ("2100-01-01", (0, 1)),
     ] {
-        assert_eq!(
-            LimaDay::parse(date).map(LimaDay::year_and_ordinal),
-            Ok(expected),
-            "{date}"
-        );
+        assert_eq!(LimaDay::parse(date).map(LimaDay::year_and_ordinal), Ok(expected), "{date}");
     }
 }

@@ -51,11 +51,7 @@ fn an_amount_may_leave_out_decimals() {
         ("999999999.9", 99_999_999_990),
         ("999999999.99", Amount::MAX.centimos()),
     ] {
-        assert_eq!(
-            Amount::parse(written).map(Amount::centimos),
-            Ok(centimos),
-            "{written}"
-        );
+        assert_eq!(Amount::parse(written).map(Amount::centimos), Ok(centimos), "{written}");
     }
 }
 
@@ -143,12 +139,7 @@ fn stored_centimos_are_never_negative() {
     assert_eq!(Amount::from_centimos(-1), None);
     assert_eq!(Amount::from_centimos(i64::MIN), None);
     assert_eq!(Amount::from_centimos(0), Some(Amount::ZERO));
-    assert_eq!(
-        Amount::from_centimos(2_000)
-            .map(|amount| amount.to_string())
-            .as_deref(),
-        Some("20.00")
-    );
+    assert_eq!(Amount::from_centimos(2_000).map(|amount| amount.to_string()).as_deref(), Some("20.00"));
 }
 
 #[test]
@@ -161,31 +152,12 @@ fn sums_stop_at_the_end_instead_of_wrapping() {
 #[test]
 fn currencies_are_read_in_any_case_and_written_in_upper_case() {
     for written in ["PEN", "pen", "Pen", "pEn"] {
-        assert_eq!(
-            Currency::parse(written).map(Currency::as_str),
-            Ok("PEN"),
-            "{written}"
-        );
+        assert_eq!(Currency::parse(written).map(Currency::as_str), Ok("PEN"), "{written}");
     }
     for written in ["USD", "usd", "Usd"] {
-        assert_eq!(
-            Currency::parse(written).map(Currency::as_str),
-            Ok("USD"),
-            "{written}"
-        );
+        assert_eq!(Currency::parse(written).map(Currency::as_str), Ok("USD"), "{written}");
     }
-    for written in [
-        "",
-        "EUR",
-        "PE",
-        "PENN",
-        " PEN",
-        "PEN ",
-        "S/",
-        "604",
-        "ＰＥＮ",
-        "PEN\0",
-    ] {
+    for written in ["", "EUR", "PE", "PENN", " PEN", "PEN ", "S/", "604", "ＰＥＮ", "PEN\0"] {
         assert_eq!(Currency::parse(written), Err(Wrong::Currency), "{written:?}");
     }
 }
@@ -194,27 +166,15 @@ fn currencies_are_read_in_any_case_and_written_in_upper_case() {
 
 #[test]
 fn a_reference_has_1_to_100_characters_of_any_kind() {
-    for good in [
-        "1",
-        "ABCD1234567890",
-        "INV-000001-001",
-        "pedido nº 7 / año 2026",
-        &"ñ".repeat(100),
-    ] {
+    for good in ["1", "ABCD1234567890", "INV-000001-001", "pedido nº 7 / año 2026", &"ñ".repeat(100)] {
         let reference = Reference::parse(good.to_owned());
         assert_eq!(reference.as_ref().map(Reference::as_str), Ok(good));
     }
     // Scalar values, not bytes and not what the eye sees: each family of emoji is seven.
     let families = "👨‍👩‍👧‍👦".repeat(14);
     assert!(Reference::parse(format!("{families}ab")).is_ok(), "14 × 7 + 2");
-    assert_eq!(
-        Reference::parse(format!("{families}abc")),
-        Err(Wrong::TooLong { max: 100 })
-    );
-    assert_eq!(
-        Reference::parse("a".repeat(101)),
-        Err(Wrong::TooLong { max: 100 })
-    );
+    assert_eq!(Reference::parse(format!("{families}abc")), Err(Wrong::TooLong { max: 100 }));
+    assert_eq!(Reference::parse("a".repeat(101)), Err(Wrong::TooLong { max: 100 }));
     assert_eq!(Reference::parse(String::new()), Err(Wrong::TooShort { min: 1 }));
 }
 
@@ -253,11 +213,7 @@ fn links_of_the_page_are_absolute_http_without_user_information() {
         "https://tienda.pe?correo=a@b.pe",
         "https://tienda.pe#a@b",
     ] {
-        assert_eq!(
-            url(good),
-            Ok(Some(good.to_owned())),
-            "{good}: kept as it was written"
-        );
+        assert_eq!(url(good), Ok(Some(good.to_owned())), "{good}: kept as it was written");
     }
     for bad in [
         "",
@@ -307,23 +263,15 @@ fn a_link_has_at_most_2048_characters() {
             .map(|new| new.url_error.map(|url| url.len()))
     };
     assert_eq!(errors(2_048), Ok(Some(2_048)));
-    assert_eq!(
-        errors(2_049),
-        Err(vec![fault("url_error", Wrong::TooLong { max: 2_048 })])
-    );
+    assert_eq!(errors(2_049), Err(vec![fault("url_error", Wrong::TooLong { max: 2_048 })]));
 }
 
 #[test]
 fn a_qr_image_has_100_to_1000_pixels() {
     let size = |written: &str| with(|draft| draft.size_qr = text("size_qr", written)).map(|new| new.size_qr);
-    for (written, pixels) in [
-        ("150", 150),
-        ("150px", 150),
-        ("100", 100),
-        ("100px", 100),
-        ("1000", 1_000),
-        ("1000px", 1_000),
-    ] {
+    for (written, pixels) in
+        [("150", 150), ("150px", 150), ("100", 100), ("100px", 100), ("1000", 1_000), ("1000px", 1_000)]
+    {
         assert_eq!(size(written), Ok(Some(pixels)), "{written}");
     }
     for bad in [
@@ -351,9 +299,5 @@ fn a_qr_image_has_100_to_1000_pixels() {
     ] {
         assert_eq!(size(bad), Err(vec![fault("size_qr", Wrong::SizeQr)]), "{bad:?}");
     }
-    assert_eq!(
-        with(|_| {}).map(|new| new.size_qr),
-        Ok(None),
-        "the default is not the merchant's wish"
-    );
+    assert_eq!(with(|_| {}).map(|new| new.size_qr), Ok(None), "the default is not the merchant's wish");
 }

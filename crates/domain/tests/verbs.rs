@@ -55,13 +55,7 @@ const OWN_PAYMENT: u128 = 70;
 const OTHER_PAYMENT: u128 = 71;
 
 fn strict_shop() -> Account {
-    Account {
-        late_fee: LateFee::Fixed {
-            pen: money("5.00"),
-            usd: money("2.00"),
-        },
-        ..shop()
-    }
+    Account { late_fee: LateFee::Fixed { pen: money("5.00"), usd: money("2.00") }, ..shop() }
 }
 
 fn pending() -> Invoice {
@@ -72,12 +66,7 @@ fn pending() -> Invoice {
 }
 
 fn own_payment() -> Payment {
-    bank_took(
-        OWN_PAYMENT,
-        money("105.00"),
-        Currency::Pen,
-        at("2026-11-22T14:00:00"),
-    )
+    bank_took(OWN_PAYMENT, money("105.00"), Currency::Pen, at("2026-11-22T14:00:00"))
 }
 
 /// The invoice after a verb that must succeed.
@@ -106,24 +95,9 @@ fn column(title: &str) -> (Invoice, Moment) {
 fn perform(verb: &str, invoice: &Invoice, now: Moment) -> Result<Change, Refusal> {
     let stamp = stamp(now);
     let amend = |wish| invoice.amend(wish, stamp);
-    let amount = |amount| {
-        amend(Amendment {
-            amount: Some(amount),
-            ..Amendment::default()
-        })
-    };
-    let due = |due| {
-        amend(Amendment {
-            due: Some(due),
-            ..Amendment::default()
-        })
-    };
-    let expires = |expires| {
-        amend(Amendment {
-            expires: Some(expires),
-            ..Amendment::default()
-        })
-    };
+    let amount = |amount| amend(Amendment { amount: Some(amount), ..Amendment::default() });
+    let due = |due| amend(Amendment { due: Some(due), ..Amendment::default() });
+    let expires = |expires| amend(Amendment { expires: Some(expires), ..Amendment::default() });
     let days_ahead = |days: i64| now.plus_seconds(days * DAY_SECONDS);
     let pay = |amount, currency, paid_at: Moment| {
         invoice.pay(bank_took(OTHER_PAYMENT, amount, currency, paid_at), stamp)
@@ -139,28 +113,19 @@ fn perform(verb: &str, invoice: &Invoice, now: Moment) -> Result<Change, Refusal
         "amend amount to the sub_total" => amount(money("100.00")),
         "amend amount to the total shown" => amount(money("105.00")),
         "amend amount" => amount(money("80.00")),
-        "amend currency" => amend(Amendment {
-            currency: Some(Currency::Usd),
-            ..Amendment::default()
-        }),
+        "amend currency" => amend(Amendment { currency: Some(Currency::Usd), ..Amendment::default() }),
         "amend due date" => due(Some(at("2026-11-23T05:00:00"))),
         "amend due date away" => due(None),
         "amend due date to the expiration" => due(Some(at(EXPIRES))),
         "amend due date beyond it" => due(Some(at(EXPIRES).plus_seconds(1))),
         "amend expiration below due date" => {
             let (due, expires) = (at("2026-11-24T05:00:01"), at("2026-11-24T05:00:00"));
-            amend(Amendment {
-                due: Some(Some(due)),
-                expires: Some(expires),
-                ..Amendment::default()
-            })
+            amend(Amendment { due: Some(Some(due)), expires: Some(expires), ..Amendment::default() })
         }
         "amend expiration" => expires(at("2026-11-30T05:00:00")),
-        "amend expiration to now" => amend(Amendment {
-            due: Some(None),
-            expires: Some(now),
-            ..Amendment::default()
-        }),
+        "amend expiration to now" => {
+            amend(Amendment { due: Some(None), expires: Some(now), ..Amendment::default() })
+        }
         "amend expiration to 366 days" => expires(days_ahead(366)),
         "amend expiration beyond 366 days" => expires(days_ahead(366).plus_seconds(1)),
         "void" => invoice.void(stamp),
@@ -172,13 +137,9 @@ fn perform(verb: &str, invoice: &Invoice, now: Moment) -> Result<Change, Refusal
         "pay a céntimo too much" => pay(money("105.01"), Currency::Pen, at("2026-11-22T14:59:00")),
         "pay in dollars" => pay(money("105.00"), Currency::Usd, at("2026-11-22T14:59:00")),
         "reverse" => invoice.reverse(own_payment(), stamp),
-        "reverse another payment" => invoice.reverse(
-            Payment {
-                id: id(OTHER_PAYMENT),
-                ..own_payment()
-            },
-            stamp,
-        ),
+        "reverse another payment" => {
+            invoice.reverse(Payment { id: id(OTHER_PAYMENT), ..own_payment() }, stamp)
+        }
         other => unreachable!("nobody knows how to {other:?}"),
     }
 }
@@ -201,13 +162,7 @@ fn cells() -> Vec<Cell> {
         for (title, expected) in titles.iter().zip(line) {
             let (before, now) = column(title);
             let outcome = perform(verb, &before, now);
-            cells.push(Cell {
-                place: format!("{verb} | {title}"),
-                expected,
-                before,
-                now,
-                outcome,
-            });
+            cells.push(Cell { place: format!("{verb} | {title}"), expected, before, now, outcome });
         }
     }
     assert_eq!(cells.len(), 25 * 6, "a cell for each verb and state");
@@ -226,23 +181,12 @@ fn changes() -> Vec<(String, Invoice, Invoice, Change, Moment)> {
 
 #[test]
 fn every_verb_in_every_state_does_what_the_table_says() {
-    for Cell {
-        place,
-        expected,
-        outcome,
-        ..
-    } in cells()
-    {
+    for Cell { place, expected, outcome, .. } in cells() {
         let actual = match outcome {
-            Ok(Change {
-                invoice: None,
-                payment: None,
-                event: None,
-            }) => "nothing".to_owned(),
-            Ok(change) => change
-                .event
-                .map_or("a change without an event", |event| event.kind.as_str())
-                .to_owned(),
+            Ok(Change { invoice: None, payment: None, event: None }) => "nothing".to_owned(),
+            Ok(change) => {
+                change.event.map_or("a change without an event", |event| event.kind.as_str()).to_owned()
+            }
             Err(refusal) => format!("{refusal:?}"),
         };
         assert_eq!(actual, expected, "{place}");
@@ -251,13 +195,7 @@ fn every_verb_in_every_state_does_what_the_table_says() {
 
 #[test]
 fn the_version_rises_by_one_exactly_with_an_event() {
-    for Cell {
-        place,
-        before,
-        outcome,
-        ..
-    } in cells()
-    {
+    for Cell { place, before, outcome, .. } in cells() {
         let Ok(change) = outcome else { continue };
         assert_eq!(change.invoice.is_some(), change.event.is_some(), "{place}");
         if let Some((after, version_before)) = change.invoice {
@@ -291,11 +229,7 @@ fn an_event_is_named_after_the_state_it_led_to() {
             EventKind::InvoiceVoided => &[State::Voided],
             EventKind::InvoicePaymentReversed => &[State::Pending, State::Expired],
         };
-        assert!(
-            fits.contains(&after.status.state()),
-            "{place}: {kind:?} → {:?}",
-            after.status
-        );
+        assert!(fits.contains(&after.status.state()), "{place}: {kind:?} → {:?}", after.status);
     }
 }
 
@@ -305,11 +239,7 @@ fn the_table_of_states_has_exactly_the_steps_that_verbs_take() {
         .iter()
         .map(|(_, before, after, ..)| (before.status.state(), after.status.state()))
         .collect();
-    let pairs = || {
-        State::ALL
-            .into_iter()
-            .flat_map(|from| State::ALL.map(|to| (from, to)))
-    };
+    let pairs = || State::ALL.into_iter().flat_map(|from| State::ALL.map(|to| (from, to)));
     let allowed: HashSet<_> = pairs().filter(|(from, to)| from.may_become(*to)).collect();
     assert_eq!(taken, allowed);
 }
@@ -334,21 +264,13 @@ fn only_an_amendment_touches_the_terms_and_nothing_touches_the_order() {
 #[test]
 fn opening_is_version_one_out_of_nothing() {
     let account = strict_shop();
-    let change = Invoice::open(
-        owner(),
-        &account,
-        understood(order(), &account),
-        opening(at(OPENED)),
-    );
+    let change = Invoice::open(owner(), &account, understood(order(), &account), opening(at(OPENED)));
     let (invoice, version_before) = change.invoice.expect("an invoice");
     let event = change.event.expect("an event");
     assert_eq!((version_before, invoice.version), (0, 1));
     assert_eq!(invoice.status, Status::Pending);
     assert_eq!(invoice.created, at(OPENED));
-    assert_eq!(
-        invoice.terms.expires,
-        at(OPENED).plus_seconds(account.default_expiration_seconds)
-    );
+    assert_eq!(invoice.terms.expires, at(OPENED).plus_seconds(account.default_expiration_seconds));
     assert_eq!(invoice.order.size_qr, 150);
     assert_eq!(invoice.order.late_fee, account.late_fee);
     assert_eq!(event.kind, EventKind::InvoiceCreated);
@@ -368,18 +290,9 @@ fn an_invoice_is_expired_for_every_reader_from_the_second_of_its_expiration() {
 #[test]
 fn a_payment_that_was_in_time_counts_even_after_the_sweep() {
     let (expired, now) = column("expired");
-    let payment = bank_took(
-        OTHER_PAYMENT,
-        money("105.00"),
-        Currency::Pen,
-        at(EXPIRES).plus_seconds(-1),
-    );
+    let payment = bank_took(OTHER_PAYMENT, money("105.00"), Currency::Pen, at(EXPIRES).plus_seconds(-1));
     let paid = after(&expired, expired.pay(payment.clone(), stamp(now)));
-    let fact = Status::Paid {
-        paid_at: payment.paid_at,
-        payment: payment.id,
-        late_fee: money("5.00"),
-    };
+    let fact = Status::Paid { paid_at: payment.paid_at, payment: payment.id, late_fee: money("5.00") };
     assert_eq!(paid.status, fact);
     assert_eq!(paid.seen_at(now).total(), payment.amount);
 }
@@ -399,13 +312,7 @@ fn a_reversal_opens_the_debt_again_or_finds_its_time_over() {
         let change = paid.reverse(own_payment(), stamp(now)).expect(title);
         assert_eq!(change.after(&paid).status, left, "{title}");
         let payment = change.payment.expect(title);
-        assert_eq!(
-            payment,
-            Payment {
-                status: PaymentStatus::Reversed,
-                ..own_payment()
-            }
-        );
+        assert_eq!(payment, Payment { status: PaymentStatus::Reversed, ..own_payment() });
     }
 }
 
@@ -416,10 +323,7 @@ fn after_a_reversal_the_invoice_can_be_paid_again_but_only_that_payment_can_then
     let second = bank_took(OTHER_PAYMENT, money("105.00"), Currency::Pen, now);
     let paid_again = after(&again, again.pay(second.clone(), stamp(now)));
     assert_eq!(paid_again.version, 4);
-    assert_eq!(
-        paid_again.reverse(own_payment(), stamp(now)).err(),
-        Some(Refusal::NotPaid)
-    );
+    assert_eq!(paid_again.reverse(own_payment(), stamp(now)).err(), Some(Refusal::NotPaid));
     assert_eq!(paid_again.reverse(second, stamp(now)).err(), None);
 }
 

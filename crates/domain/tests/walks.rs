@@ -23,28 +23,14 @@ use support::*;
 /// One thing that the world does.
 #[derive(Clone, Debug)]
 enum Step {
-    Wait {
-        seconds: i64,
-    },
-    AmendAmount {
-        centimos: i64,
-    },
-    AmendCurrency {
-        currency: Currency,
-    },
-    AmendDue {
-        ahead_seconds: Option<i64>,
-    },
-    AmendExpiration {
-        ahead_seconds: i64,
-    },
+    Wait { seconds: i64 },
+    AmendAmount { centimos: i64 },
+    AmendCurrency { currency: Currency },
+    AmendDue { ahead_seconds: Option<i64> },
+    AmendExpiration { ahead_seconds: i64 },
     Void,
     Expire,
-    Pay {
-        seconds_ago: i64,
-        centimos_too_much: i64,
-        currency: Currency,
-    },
+    Pay { seconds_ago: i64, centimos_too_much: i64, currency: Currency },
     ReverseLast,
     ReverseFirst,
 }
@@ -56,11 +42,7 @@ fn currency() -> impl Strategy<Value = Currency> {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let payment = (
-        0..3 * DAY_SECONDS,
-        prop_oneof![9 => Just(0), 1 => 1i64..500],
-        currency(),
-    );
+    let payment = (0..3 * DAY_SECONDS, prop_oneof![9 => Just(0), 1 => 1i64..500], currency());
     prop_oneof![
         4 => (0..DAY_SECONDS).prop_map(|seconds| Step::Wait { seconds }),
         1 => (0..WEEK_SECONDS).prop_map(|seconds| Step::Wait { seconds }),
@@ -84,19 +66,11 @@ fn step() -> impl Strategy<Value = Step> {
 fn life() -> impl Strategy<Value = (i64, Option<i64>, LateFee, Vec<Step>)> {
     let rule = prop_oneof![
         Just(LateFee::None),
-        Just(LateFee::Fixed {
-            pen: money("5.00"),
-            usd: money("2.00")
-        }),
+        Just(LateFee::Fixed { pen: money("5.00"), usd: money("2.00") }),
         (0u32..200_000).prop_map(|percent_e4| LateFee::PercentPerDay { percent_e4 }),
     ];
     let expires = prop_oneof![6 => 0..WEEK_SECONDS, 1 => -WEEK_SECONDS..0];
-    (
-        expires,
-        proptest::option::of(0..WEEK_SECONDS),
-        rule,
-        vec(step(), 1..40),
-    )
+    (expires, proptest::option::of(0..WEEK_SECONDS), rule, vec(step(), 1..40))
 }
 
 /// An invoice on its way, with all that the promises speak of.
@@ -117,12 +91,7 @@ impl Walk {
             order.due_datetime = text("due_datetime", &expires.plus_seconds(-seconds).to_string());
         }
         let invoice = opened(order, &Account { late_fee, ..shop() }, now);
-        Walk {
-            invoice,
-            now,
-            changes: 0,
-            payments: Vec::new(),
-        }
+        Walk { invoice, now, changes: 0, payments: Vec::new() }
     }
 
     /// What a payer would be told to pay at a moment.
@@ -139,35 +108,23 @@ impl Walk {
                 self.now = self.now.plus_seconds(seconds);
                 None
             }
-            Step::AmendAmount { centimos } => amend(Amendment {
-                amount: Amount::from_centimos(centimos),
-                ..Amendment::default()
-            }),
-            Step::AmendCurrency { currency } => amend(Amendment {
-                currency: Some(currency),
-                ..Amendment::default()
-            }),
+            Step::AmendAmount { centimos } => {
+                amend(Amendment { amount: Amount::from_centimos(centimos), ..Amendment::default() })
+            }
+            Step::AmendCurrency { currency } => {
+                amend(Amendment { currency: Some(currency), ..Amendment::default() })
+            }
             Step::AmendDue { ahead_seconds } => {
                 let due = ahead_seconds.map(|seconds| self.now.plus_seconds(seconds));
-                amend(Amendment {
-                    due: Some(due),
-                    ..Amendment::default()
-                })
+                amend(Amendment { due: Some(due), ..Amendment::default() })
             }
             Step::AmendExpiration { ahead_seconds } => {
                 let expires = Some(self.now.plus_seconds(ahead_seconds));
-                amend(Amendment {
-                    expires,
-                    ..Amendment::default()
-                })
+                amend(Amendment { expires, ..Amendment::default() })
             }
             Step::Void => invoice.void(stamp).ok(),
             Step::Expire => invoice.expire(stamp).ok(),
-            Step::Pay {
-                seconds_ago,
-                centimos_too_much,
-                currency,
-            } => {
+            Step::Pay { seconds_ago, centimos_too_much, currency } => {
                 let paid_at = self.now.plus_seconds(-seconds_ago);
                 let extra = Amount::from_centimos(centimos_too_much)?;
                 let number = 100 + self.payments.len() as u128;
@@ -208,12 +165,7 @@ impl Walk {
     }
 
     fn is_seen_rightly(&self) -> TestCaseResult {
-        let Walk {
-            invoice,
-            now,
-            payments,
-            ..
-        } = self;
+        let Walk { invoice, now, payments, .. } = self;
         let seen = invoice.seen_at(*now);
         match invoice.status {
             Status::Pending => {
@@ -221,11 +173,7 @@ impl Walk {
                 prop_assert_eq!(seen.status, if over { Status::Expired } else { Status::Pending });
                 prop_assert_eq!(invoice.as_changed_at(*now).status, Status::Pending);
             }
-            Status::Paid {
-                payment,
-                paid_at,
-                late_fee,
-            } => {
+            Status::Paid { payment, paid_at, late_fee } => {
                 // What was paid is what is shown, at any time after.
                 let money = payments.iter().find(|money| money.id == payment);
                 prop_assert_eq!(
@@ -234,10 +182,7 @@ impl Walk {
                 );
                 prop_assert_eq!(money.map(|money| money.currency), Some(invoice.terms.currency));
                 prop_assert_eq!(money.map(|money| money.amount), Some(seen.total()));
-                prop_assert_eq!(
-                    invoice.seen_at(now.plus_seconds(WEEK_SECONDS)).total(),
-                    seen.total()
-                );
+                prop_assert_eq!(invoice.seen_at(now.plus_seconds(WEEK_SECONDS)).total(), seen.total());
                 prop_assert!(paid_at < invoice.terms.expires);
             }
             Status::Expired => {
@@ -254,10 +199,7 @@ impl Walk {
 /// the test makes sure of, so that no promise is kept for want of occasion.
 #[test]
 fn whatever_happens_the_promises_are_kept() {
-    let config = Config {
-        failure_persistence: None,
-        ..Config::with_cases(1_000)
-    };
+    let config = Config { failure_persistence: None, ..Config::with_cases(1_000) };
     let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     let arrows = RefCell::new(HashSet::new());
     let walked = runner.run(&life(), |(expires, due, late_fee, steps)| {
@@ -268,9 +210,7 @@ fn whatever_happens_the_promises_are_kept() {
             let change = walk.take(step);
             if let Some((after, version_before)) = change.as_ref().and_then(|change| change.invoice.clone()) {
                 prop_assert_eq!(version_before, before.version);
-                arrows
-                    .borrow_mut()
-                    .insert((before.status.state(), after.status.state()));
+                arrows.borrow_mut().insert((before.status.state(), after.status.state()));
                 walk.changes += 1;
                 walk.invoice = after;
             }
@@ -282,9 +222,7 @@ fn whatever_happens_the_promises_are_kept() {
         panic!("{broken}");
     }
 
-    let pairs = State::ALL
-        .into_iter()
-        .flat_map(|from| State::ALL.map(|to| (from, to)));
+    let pairs = State::ALL.into_iter().flat_map(|from| State::ALL.map(|to| (from, to)));
     let table: HashSet<_> = pairs.filter(|(from, to)| from.may_become(*to)).collect();
     assert_eq!(arrows.into_inner(), table);
 }

@@ -61,10 +61,7 @@ pub fn run() -> ExitCode {
 
 async fn execute(cli: Cli) -> Result<(), Failure> {
     let settings = config::load(cli.config.as_deref())?;
-    match cli
-        .command
-        .unwrap_or_else(|| Command::Dev(dev::Options::default()))
-    {
+    match cli.command.unwrap_or_else(|| Command::Dev(dev::Options::default())) {
         Command::Dev(options) => dev::run(settings, options).await,
         Command::Serve => serve(settings).await,
         Command::Migrate(Migrate::Up) => migrate_up(&settings).await,
@@ -91,12 +88,7 @@ pub(crate) async fn stop(running: serve::Running, lame_duck: Duration) -> Result
 async fn migrate_up(settings: &Settings) -> Result<(), Failure> {
     let connect = settings.migrate_database()?;
     store::migrate::up(&connect, |applied| {
-        println!(
-            "applied {} {} in {} ms",
-            applied.version,
-            applied.description,
-            applied.took.as_millis()
-        );
+        println!("applied {} {} in {} ms", applied.version, applied.description, applied.took.as_millis());
     })
     .await
     .map_err(|error| Failure::failed("migrate up", error))?;

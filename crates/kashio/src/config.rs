@@ -108,13 +108,8 @@ pub fn load(file: Option<&Path>) -> Result<Settings, Failure> {
     if let Ok(url) = std::env::var("DATABASE_URL") {
         layers = layers.set_override("database.url", url).map_err(usage)?;
     }
-    let environment = Environment::with_prefix("KASHIO")
-        .prefix_separator("__")
-        .separator("__");
-    let merged = layers
-        .add_source(environment.try_parsing(true))
-        .build()
-        .map_err(usage)?;
+    let environment = Environment::with_prefix("KASHIO").prefix_separator("__").separator("__");
+    let merged = layers.add_source(environment.try_parsing(true)).build().map_err(usage)?;
     let settings: Settings = merged.try_deserialize().map_err(usage)?;
     settings.check()?;
     Ok(settings)
@@ -136,10 +131,9 @@ fn usage(error: impl std::fmt::Display) -> Failure {
 impl Settings {
     fn check(&self) -> Result<(), Failure> {
         self.trusted_proxies()?;
-        for (name, url) in [
-            ("http.public_url", &self.http.public_url),
-            ("page.public_url", &self.page.public_url),
-        ] {
+        for (name, url) in
+            [("http.public_url", &self.http.public_url), ("page.public_url", &self.page.public_url)]
+        {
             let sound = Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
             if !url.is_empty() && !sound {
                 return Err(usage(format!("{name} is not an http(s) URL")));
@@ -152,10 +146,9 @@ impl Settings {
     }
 
     fn check_production(&self) -> Result<(), Failure> {
-        for (name, url) in [
-            ("http.public_url", &self.http.public_url),
-            ("page.public_url", &self.page.public_url),
-        ] {
+        for (name, url) in
+            [("http.public_url", &self.http.public_url), ("page.public_url", &self.page.public_url)]
+        {
             if !url.starts_with("https://") {
                 return Err(usage(format!("in production {name} must be set, and https")));
             }
@@ -165,9 +158,7 @@ impl Settings {
         }
         let proxies = self.trusted_proxies()?;
         if proxies.is_empty() {
-            return Err(usage(
-                "in production http.trusted_proxies must name the load balancer's network",
-            ));
+            return Err(usage("in production http.trusted_proxies must name the load balancer's network"));
         }
         if proxies.iter().any(|network| network.prefix_len() == 0) {
             return Err(usage("http.trusted_proxies can not be the whole internet"));
@@ -181,13 +172,9 @@ impl Settings {
     /// When one of them is no network.
     pub fn trusted_proxies(&self) -> Result<Vec<IpNet>, Failure> {
         let parse = |text: &str| {
-            let network = text
-                .parse::<IpNet>()
-                .or_else(|_| text.parse().map(|host: IpAddr| host.into()));
+            let network = text.parse::<IpNet>().or_else(|_| text.parse().map(|host: IpAddr| host.into()));
             network.map_err(|_| {
-                usage(format!(
-                    "http.trusted_proxies: {text} is not a network such as 10.0.0.0/8"
-                ))
+                usage(format!("http.trusted_proxies: {text} is not a network such as 10.0.0.0/8"))
             })
         };
         list(&self.http.trusted_proxies).map(parse).collect()
@@ -227,9 +214,6 @@ fn connect_options(name: &str, url: &str) -> Result<PgConnectOptions, Failure> {
     if url.is_empty() {
         return Err(usage(format!("{name} is not set (or DATABASE_URL)")));
     }
-    url.parse().map_err(|_| {
-        usage(format!(
-            "{name} is not a URL such as postgres://user:password@host:5432/kashio"
-        ))
-    })
+    url.parse()
+        .map_err(|_| usage(format!("{name} is not a URL such as postgres://user:password@host:5432/kashio")))
 }

@@ -38,10 +38,7 @@ const DATABASE: &str = "kashio";
 
 impl Default for Options {
     fn default() -> Options {
-        Options {
-            data_dir: DATA_DIR.into(),
-            reset: false,
-        }
+        Options { data_dir: DATA_DIR.into(), reset: false }
     }
 }
 
@@ -85,15 +82,11 @@ pub async fn run(mut settings: Settings, options: Options) -> Result<(), Failure
     let migrated = store::migrate::up(&connect, |applied| {
         tracing::info!("applied migration {} {}", applied.version, applied.description);
     });
-    migrated
-        .await
-        .map_err(|error| Failure::failed("migrate up", error))?;
+    migrated.await.map_err(|error| Failure::failed("migrate up", error))?;
 
     let running = serve::start(&settings).await?;
     let demo = Demo::new();
-    demo.save(&running.store)
-        .await
-        .map_err(|error| Failure::failed("the demo account", error))?;
+    demo.save(&running.store).await.map_err(|error| Failure::failed("the demo account", error))?;
     let addresses = Addresses {
         public_url: format!("http://{}", running.public),
         management_url: format!("http://{}", running.management),
@@ -143,10 +136,7 @@ impl Demo {
             live_enabled: true,
             disabled_at: None,
         };
-        let keys = [
-            (Mode::Test, self.test_key.clone()),
-            (Mode::Live, self.live_key.clone()),
-        ];
+        let keys = [(Mode::Test, self.test_key.clone()), (Mode::Live, self.live_key.clone())];
         let mut hashed = Vec::new();
         for (mode, key) in keys {
             let phc = api::keys::hash(&key)?;
@@ -160,10 +150,7 @@ impl Demo {
                     for (mode, secret, phc) in &hashed {
                         tx.add_key(NewKey {
                             id: KeyId::new(DEMO_BORN_MILLIS, b"kashiodemo"),
-                            owner: Owner {
-                                account: account.id,
-                                mode: *mode,
-                            },
+                            owner: Owner { account: account.id, mode: *mode },
                             name: "demo",
                             secret,
                             phc: phc.clone(),
@@ -207,8 +194,7 @@ async fn start_cluster(options: &Options) -> Result<Cluster, Failure> {
 }
 
 fn parse(url: &str) -> Result<PgConnectOptions, Failure> {
-    url.parse()
-        .map_err(|error| Failure::failed("the private Postgres has no usable address", error))
+    url.parse().map_err(|error| Failure::failed("the private Postgres has no usable address", error))
 }
 
 /// `dev.json`, for its owner only: it names keys and a password.
@@ -216,22 +202,13 @@ fn write_addresses(data_dir: &Path, addresses: &Addresses) -> Result<PathBuf, Fa
     let file = data_dir.join("dev.json");
     let failed =
         |error: std::io::Error| Failure::failed(&format!("{} can not be written", file.display()), error);
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o711)
-        .create(data_dir)
-        .map_err(failed)?;
+    fs::DirBuilder::new().recursive(true).mode(0o711).create(data_dir).map_err(failed)?;
     let text = serde_json::to_string_pretty(addresses).map_err(|error| failed(error.into()))?;
     // Written beside and renamed: a reader sees the old file or the new one, and both are whole.
     let beside = data_dir.join("dev.json.new");
     let mut open = fs::OpenOptions::new();
-    let mut written = open
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&beside)
-        .map_err(failed)?;
+    let mut written =
+        open.write(true).create(true).truncate(true).mode(0o600).open(&beside).map_err(failed)?;
     written.write_all(text.as_bytes()).map_err(failed)?;
     fs::rename(&beside, &file).map_err(failed)?;
     Ok(file)
@@ -239,14 +216,7 @@ fn write_addresses(data_dir: &Path, addresses: &Addresses) -> Result<PathBuf, Fa
 
 #[expect(clippy::print_stdout, reason = "what the developer came for")]
 fn print_banner(addresses: &Addresses, file: &Path) {
-    let Addresses {
-        public_url,
-        management_url,
-        account,
-        test_key,
-        live_key,
-        ..
-    } = addresses;
+    let Addresses { public_url, management_url, account, test_key, live_key, .. } = addresses;
     println!(
         r#"
 KashIO Payments is ready.

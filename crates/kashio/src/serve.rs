@@ -42,11 +42,8 @@ pub async fn start(settings: &Settings) -> Result<Running, Failure> {
     };
     let public_listener = bind("http.bind", settings.http.bind)?;
     let management_listener = bind("management.bind", settings.management.bind)?;
-    let local = |listener: &TcpListener| {
-        listener
-            .local_addr()
-            .map_err(|error| Failure::failed("listener", error))
-    };
+    let local =
+        |listener: &TcpListener| listener.local_addr().map_err(|error| Failure::failed("listener", error));
     let (public, management) = (local(&public_listener)?, local(&management_listener)?);
 
     let connections = settings.database.connections;
@@ -76,14 +73,7 @@ pub async fn start(settings: &Settings) -> Result<Running, Failure> {
             async move { keys.poll().await.unwrap_or_default() }
         })),
     ];
-    Ok(Running {
-        public,
-        management,
-        store,
-        readiness,
-        servers,
-        tasks,
-    })
+    Ok(Running { public, management, store, readiness, servers, tasks })
 }
 
 impl Running {

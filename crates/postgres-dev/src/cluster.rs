@@ -21,11 +21,9 @@ pub enum Durability {
 impl Durability {
     pub(crate) fn settings(self) -> &'static [&'static str] {
         match self {
-            Durability::Full => &[
-                "listen_addresses=127.0.0.1",
-                "unix_socket_directories=",
-                "max_connections=100",
-            ],
+            Durability::Full => {
+                &["listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=100"]
+            }
             Durability::None => &[
                 "listen_addresses=127.0.0.1",
                 "unix_socket_directories=",

@@ -90,20 +90,13 @@ pub(crate) trait Doing<T> {
 
 impl<T> Doing<T> for io::Result<T> {
     fn doing(self, verb: &str, path: &Path) -> Result<T, Error> {
-        self.map_err(|source| Error::Io {
-            doing: format!("{verb} {}", path.display()),
-            source,
-        })
+        self.map_err(|source| Error::Io { doing: format!("{verb} {}", path.display()), source })
     }
 }
 
 /// The last lines of a program's output as one line of at most 400 characters.
 pub(crate) fn one_line(output: &str) -> String {
-    let lines: Vec<&str> = output
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .collect();
+    let lines: Vec<&str> = output.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let tail = lines[lines.len().saturating_sub(4)..].join("; ");
     let skip = tail.chars().count().saturating_sub(400);
     tail.chars().skip(skip).collect()

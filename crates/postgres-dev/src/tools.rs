@@ -52,10 +52,7 @@ fn id(flag: &str, name: &str) -> Option<u32> {
 /// Runs `command` to its end, at most `limit`, and gives what it wrote to standard output.
 pub(crate) fn run(command: &mut Command, limit: Duration) -> Result<String, Error> {
     let program = command.get_program().to_string_lossy().into_owned();
-    let refused = |source| Error::Io {
-        doing: format!("run {program}"),
-        source,
-    };
+    let refused = |source| Error::Io { doing: format!("run {program}"), source };
     let child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -76,11 +73,7 @@ pub(crate) fn run(command: &mut Command, limit: Duration) -> Result<String, Erro
     if output.status.success() {
         return Ok(stdout);
     }
-    let said = one_line(if stderr.trim().is_empty() {
-        &stdout
-    } else {
-        &stderr
-    });
+    let said = one_line(if stderr.trim().is_empty() { &stdout } else { &stderr });
     Err(Error::Tool { program, said })
 }
 

@@ -20,12 +20,7 @@ fn open_folder() -> tempfile::TempDir {
 }
 
 fn nowhere() -> Search {
-    Search {
-        named: None,
-        path: Vec::new(),
-        installations: Vec::new(),
-        cache: None,
-    }
+    Search { named: None, path: Vec::new(), installations: Vec::new(), cache: None }
 }
 
 async fn show(cluster: &Cluster, setting: &'static str) -> String {
@@ -62,10 +57,7 @@ async fn starts_stops_and_starts_again_with_its_data() {
     assert!(PgConnection::connect(&wrong).await.is_err());
 
     let mut connection = PgConnection::connect(&cluster.url("postgres")).await.unwrap();
-    sqlx::query("create table kept ()")
-        .execute(&mut connection)
-        .await
-        .unwrap();
+    sqlx::query("create table kept ()").execute(&mut connection).await.unwrap();
     let (url, pid) = (cluster.url("postgres"), cluster.pid());
     cluster.stop().unwrap();
     assert!(!Path::new(&format!("/proc/{pid}")).exists());
@@ -75,10 +67,7 @@ async fn starts_stops_and_starts_again_with_its_data() {
     eprintln!("first start {first:?}, second {:?}", again.elapsed());
     assert_eq!(cluster.url("postgres"), url);
     let mut connection = PgConnection::connect(&url).await.unwrap();
-    sqlx::query("select from kept")
-        .execute(&mut connection)
-        .await
-        .unwrap();
+    sqlx::query("select from kept").execute(&mut connection).await.unwrap();
 }
 
 #[tokio::test]
@@ -91,9 +80,7 @@ async fn what_a_killed_process_left_is_adopted() {
         .spawn()
         .unwrap();
     let mut url = String::new();
-    BufReader::new(child.stdout.take().unwrap())
-        .read_line(&mut url)
-        .unwrap();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut url).unwrap();
     child.kill().unwrap();
     child.wait().unwrap();
 
@@ -212,9 +199,7 @@ fn without_postgres_one_line_names_the_four_ways() {
     }
     let path = vec![broken.clone()];
     let search = Search { path, ..nowhere() };
-    let said = Cluster::start_with(&dir, Durability::Full, search)
-        .unwrap_err()
-        .to_string();
+    let said = Cluster::start_with(&dir, Durability::Full, search).unwrap_err().to_string();
     assert!(said.contains(broken.to_str().unwrap()), "{said}");
 }
 

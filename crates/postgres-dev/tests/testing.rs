@@ -28,9 +28,7 @@ async fn clones_share_a_template_that_is_prepared_once() {
                 prepared.fetch_add(1, Ordering::Relaxed);
                 // Left open on purpose.
                 let mut connection = PgConnection::connect(&url).await?;
-                sqlx::query("create table notes (id int)")
-                    .execute(&mut connection)
-                    .await?;
+                sqlx::query("create table notes (id int)").execute(&mut connection).await?;
                 tokio::spawn(async move {
                     tokio::time::sleep(std::time::Duration::from_secs(30)).await;
                     drop(connection);
@@ -45,10 +43,7 @@ async fn clones_share_a_template_that_is_prepared_once() {
     for task in tasks {
         let database = task.await.unwrap();
         let mut connection = connect(database.url()).await;
-        sqlx::query("insert into notes values (1)")
-            .execute(&mut connection)
-            .await
-            .unwrap();
+        sqlx::query("insert into notes values (1)").execute(&mut connection).await.unwrap();
         let count = sqlx::query_scalar("select count(*) from notes");
         let count: i64 = count.fetch_one(&mut connection).await.unwrap();
         assert_eq!(count, 1);
@@ -65,9 +60,7 @@ async fn a_template_that_failed_is_made_again() {
     let fingerprint = unique();
     let failed = testing::database(&fingerprint, |_| async { Err("no migrations".into()) }).await;
     assert!(matches!(failed, Err(Error::Prepare(_))));
-    testing::database(&fingerprint, |_| async { Ok(()) })
-        .await
-        .unwrap();
+    testing::database(&fingerprint, |_| async { Ok(()) }).await.unwrap();
 }
 
 /// Like a test process: sweeps on its first call, which no other test here can be sure to make.

@@ -21,10 +21,7 @@ impl Tx {
         let mut stepped = Vec::new();
         for change in changes {
             match &change.invoice {
-                Some((_, 0)) => opened.push(Create {
-                    change: change.clone(),
-                    remember: None,
-                }),
+                Some((_, 0)) => opened.push(Create { change: change.clone(), remember: None }),
                 Some((invoice, before)) => stepped.push((invoice, *before)),
                 None => {}
             }
@@ -39,11 +36,8 @@ impl Tx {
             }
         }
         let is_step = |change: &&Change| !matches!(change.invoice, Some((_, 0)));
-        let events: Vec<&Event> = changes
-            .iter()
-            .filter(is_step)
-            .filter_map(|change| change.event.as_ref())
-            .collect();
+        let events: Vec<&Event> =
+            changes.iter().filter(is_step).filter_map(|change| change.event.as_ref()).collect();
         self.save_events(&events).await
     }
 
@@ -52,11 +46,7 @@ impl Tx {
             return Ok(());
         }
         let paid = |invoice: &Invoice| match invoice.status {
-            Status::Paid {
-                paid_at,
-                payment,
-                late_fee,
-            } => Some((paid_at, payment, late_fee)),
+            Status::Paid { paid_at, payment, late_fee } => Some((paid_at, payment, late_fee)),
             Status::Pending | Status::Expired | Status::Voided => None,
         };
         let column = |f: fn(&Invoice) -> uuid::Uuid| -> Vec<_> { steps.iter().map(|(i, _)| f(i)).collect() };
@@ -91,11 +81,7 @@ impl Tx {
         )
         .execute(self.connection())
         .await?;
-        if written.rows_affected() == steps.len() as u64 {
-            Ok(())
-        } else {
-            Err(Error::Stale)
-        }
+        if written.rows_affected() == steps.len() as u64 { Ok(()) } else { Err(Error::Stale) }
     }
 
     async fn save_payments(&mut self, changes: &[Change]) -> Result<(), Error> {
@@ -141,32 +127,14 @@ impl Tx {
                 $1::uuid[], $2::boolean[], $3::uuid[], $4::timestamptz[], $5::text[], $6::uuid[], $7::jsonb[],
                 $8::uuid[])
             "#,
-            &events
-                .iter()
-                .map(|event| event.owner.account.uuid())
-                .collect::<Vec<_>>(),
-            &events
-                .iter()
-                .map(|event| event.owner.mode.is_live())
-                .collect::<Vec<_>>(),
+            &events.iter().map(|event| event.owner.account.uuid()).collect::<Vec<_>>(),
+            &events.iter().map(|event| event.owner.mode.is_live()).collect::<Vec<_>>(),
             &events.iter().map(|event| event.id.uuid()).collect::<Vec<_>>(),
-            &events
-                .iter()
-                .map(|event| event.created.to_utc())
-                .collect::<Vec<_>>(),
-            &events
-                .iter()
-                .map(|event| event.kind.as_str().to_owned())
-                .collect::<Vec<_>>(),
-            &events
-                .iter()
-                .map(|event| event.invoice.uuid())
-                .collect::<Vec<_>>(),
+            &events.iter().map(|event| event.created.to_utc()).collect::<Vec<_>>(),
+            &events.iter().map(|event| event.kind.as_str().to_owned()).collect::<Vec<_>>(),
+            &events.iter().map(|event| event.invoice.uuid()).collect::<Vec<_>>(),
             &facts as _,
-            &events
-                .iter()
-                .map(|event| event.payment.map(|id| id.uuid()))
-                .collect::<Vec<_>>() as _,
+            &events.iter().map(|event| event.payment.map(|id| id.uuid())).collect::<Vec<_>>() as _,
         )
         .execute(self.connection())
         .await?;

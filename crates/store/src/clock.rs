@@ -43,8 +43,7 @@ impl Clock {
         let answered = self.elapsed_micros();
         let half = answered.saturating_sub(asked) / 2;
         let middle = i64::try_from(asked + half).unwrap_or(i64::MAX);
-        self.epoch_micros
-            .store(row.unix_micros.saturating_sub(middle), Ordering::Relaxed);
+        self.epoch_micros.store(row.unix_micros.saturating_sub(middle), Ordering::Relaxed);
         self.error_micros.store(half, Ordering::Relaxed);
         self.sampled_at_micros.store(answered, Ordering::Relaxed);
         Ok(())
@@ -62,13 +61,8 @@ impl Clock {
 
     /// How far the clock may be from the database's, and how old its newest sample is.
     pub fn accuracy(&self) -> (Duration, Duration) {
-        let age = self
-            .elapsed_micros()
-            .saturating_sub(self.sampled_at_micros.load(Ordering::Relaxed));
-        (
-            Duration::from_micros(self.error_micros.load(Ordering::Relaxed)),
-            Duration::from_micros(age),
-        )
+        let age = self.elapsed_micros().saturating_sub(self.sampled_at_micros.load(Ordering::Relaxed));
+        (Duration::from_micros(self.error_micros.load(Ordering::Relaxed)), Duration::from_micros(age))
     }
 
     fn unix_micros(&self) -> i64 {

@@ -37,10 +37,7 @@ enum Taken {
 
 impl Default for Codes {
     fn default() -> Codes {
-        Codes {
-            lease: Mutex::new(None),
-            leasing: tokio::sync::Mutex::new(()),
-        }
+        Codes { lease: Mutex::new(None), leasing: tokio::sync::Mutex::new(()) }
     }
 }
 
@@ -83,15 +80,7 @@ impl Codes {
                 lease.next = Some(block);
                 lease.block = size;
             }
-            None => {
-                *guard = Some(Lease {
-                    day,
-                    key,
-                    current: block,
-                    next: None,
-                    block: size,
-                })
-            }
+            None => *guard = Some(Lease { day, key, current: block, next: None, block: size }),
         }
     }
 }
@@ -127,9 +116,7 @@ impl Store {
         let Some(size) = self.inner.codes.wanted(day) else {
             return Ok(());
         };
-        let (key, block) = self
-            .transaction("lease_ktins", move |tx| Box::pin(tx.lease(day, size)))
-            .await?;
+        let (key, block) = self.transaction("lease_ktins", move |tx| Box::pin(tx.lease(day, size))).await?;
         self.inner.codes.put(day, key, block);
         Ok(())
     }
@@ -152,10 +139,7 @@ impl Tx {
         )
         .fetch_one(self.connection())
         .await?;
-        let corrupt = || Error::Corrupt {
-            table: "ktin_days",
-            id: uuid::Uuid::nil(),
-        };
+        let corrupt = || Error::Corrupt { table: "ktin_days", id: uuid::Uuid::nil() };
         let start = u64::try_from(row.start).map_err(|_| corrupt())?;
         let key = row.permutation_key.try_into().map_err(|_| corrupt())?;
         Ok((key, start..start + size))

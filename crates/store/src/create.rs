@@ -186,17 +186,13 @@ impl Columns {
         self.id.push(invoice.id.uuid());
         self.created.push(invoice.created.to_utc());
         self.invoice_id.push(order.reference.as_str().to_owned());
-        self.request_datetime
-            .push(order.request_datetime.map(|moment| moment.to_utc()));
+        self.request_datetime.push(order.request_datetime.map(|moment| moment.to_utc()));
         self.customer.push(order.customer.clone().map(Json));
-        self.sub_merchant
-            .push(order.sub_merchant.as_ref().map(|json| json.text.clone()));
+        self.sub_merchant.push(order.sub_merchant.as_ref().map(|json| json.text.clone()));
         self.url_success.push(order.url_success.clone());
         self.url_error.push(order.url_error.clone());
-        self.metadata
-            .push(order.metadata.as_ref().map(|json| json.text.clone()));
-        self.size_qr
-            .push(i16::try_from(order.size_qr).unwrap_or(i16::MAX));
+        self.metadata.push(order.metadata.as_ref().map(|json| json.text.clone()));
+        self.size_qr.push(i16::try_from(order.size_qr).unwrap_or(i16::MAX));
         self.ktin.push(order.ktin.number());
         self.token.push(order.token.as_str().to_owned());
         self.late_fee_rule.push(Json(order.late_fee.clone()));
@@ -210,11 +206,9 @@ impl Columns {
         let (claim, answer) = remember.map(|(claim, answer)| (claim, answer)).unzip();
         self.key.push(claim.map(|claim| claim.key.clone()));
         self.request.push(claim.map(|claim| claim.request.to_vec()));
-        self.answer_status
-            .push(answer.and_then(|answer| i16::try_from(answer.status).ok()));
+        self.answer_status.push(answer.and_then(|answer| i16::try_from(answer.status).ok()));
         self.etag.push(answer.and_then(|answer| answer.etag.clone()));
-        self.location
-            .push(answer.and_then(|answer| answer.location.clone()));
+        self.location.push(answer.and_then(|answer| answer.location.clone()));
         self.body.push(answer.map(|answer| answer.body.to_vec()));
     }
 }

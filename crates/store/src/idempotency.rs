@@ -117,15 +117,9 @@ impl Tx {
             None => Err(Error::Stale),
             Some(row) if row.request != claim.request => Ok(Once::Reused),
             Some(row) => {
-                let corrupt = || Error::Corrupt {
-                    table: "idempotency_keys",
-                    id: account.uuid(),
-                };
+                let corrupt = || Error::Corrupt { table: "idempotency_keys", id: account.uuid() };
                 Ok(Once::Seen(Answer {
-                    status: row
-                        .status
-                        .and_then(|status| u16::try_from(status).ok())
-                        .ok_or_else(corrupt)?,
+                    status: row.status.and_then(|status| u16::try_from(status).ok()).ok_or_else(corrupt)?,
                     etag: row.etag,
                     location: row.location,
                     body: row.body.ok_or_else(corrupt)?.into(),

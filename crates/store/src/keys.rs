@@ -106,9 +106,8 @@ impl Store {
         self.read("find_key", move |tx| {
             let public_id = public_id.clone();
             Box::pin(async move {
-                let row = select_key!("where public_id = $1", public_id)
-                    .fetch_optional(tx.connection())
-                    .await?;
+                let row =
+                    select_key!("where public_id = $1", public_id).fetch_optional(tx.connection()).await?;
                 row.map(KeyRecord::try_from).transpose()
             })
         })
@@ -163,18 +162,11 @@ impl TryFrom<Row> for KeyRecord {
     type Error = Error;
 
     fn try_from(row: Row) -> Result<KeyRecord, Error> {
-        let corrupt = || Error::Corrupt {
-            table: "api_keys",
-            id: row.id,
-        };
+        let corrupt = || Error::Corrupt { table: "api_keys", id: row.id };
         let parse_scopes = |texts: &Vec<String>| -> Option<Vec<Scope>> {
             texts.iter().map(|text| Scope::parse(text)).collect()
         };
-        let scopes = row
-            .scopes
-            .as_ref()
-            .map(|texts| parse_scopes(texts).ok_or_else(corrupt))
-            .transpose()?;
+        let scopes = row.scopes.as_ref().map(|texts| parse_scopes(texts).ok_or_else(corrupt)).transpose()?;
         let account = accounts::Row {
             id: row.account_id,
             name: row.account_name,

@@ -100,9 +100,7 @@ impl Store {
             clock,
             codes: Codes::default(),
         };
-        Ok(Store {
-            inner: Arc::new(inner),
-        })
+        Ok(Store { inner: Arc::new(inner) })
     }
 
     /// The database's clock.
@@ -115,10 +113,7 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`] when the machine gives no random bytes.
     pub fn stamp(&self, at: domain::time::Moment) -> Result<Stamp, Error> {
-        Ok(Stamp {
-            at,
-            event: EventId::new(self.clock().unix_millis(), &random::bytes()?),
-        })
+        Ok(Stamp { at, event: EventId::new(self.clock().unix_millis(), &random::bytes()?) })
     }
 
     /// A stamp, an id, a ktin and a token for a new invoice.
@@ -130,12 +125,7 @@ impl Store {
         let id = InvoiceId::new(self.clock().unix_millis(), &random::bytes()?);
         let token = Token::from_random(random::bytes()?);
         let ktin = self.next_ktin(stamp.at.lima_day()).await?;
-        Ok(Opening {
-            stamp,
-            id,
-            ktin,
-            token,
-        })
+        Ok(Opening { stamp, id, ktin, token })
     }
 
     /// Waits for every running transaction, then closes the connections. Nothing may be begun after.

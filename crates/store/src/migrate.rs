@@ -57,12 +57,7 @@ pub struct Applied {
 /// # Errors
 /// See [`MigrateError`]. Running again goes on where it stopped.
 pub async fn up(connect: &PgConnectOptions, progress: impl Fn(&Applied)) -> Result<(), MigrateError> {
-    let mut connection = connect
-        .clone()
-        .disable_statement_logging()
-        .connect()
-        .await
-        .map_err(Error::from)?;
+    let mut connection = connect.clone().disable_statement_logging().connect().await.map_err(Error::from)?;
     lock(&mut connection).await?;
     let done = apply_missing(&mut connection, progress).await;
     // The lock belongs to the session and ends with it, whatever happened.
@@ -76,19 +71,15 @@ pub async fn up(connect: &PgConnectOptions, progress: impl Fn(&Applied)) -> Resu
 /// When the server can not be reached or refuses.
 pub async fn create_database(connect: &PgConnectOptions, name: &str) -> Result<(), Error> {
     let mut connection = connect.clone().disable_statement_logging().connect().await?;
-    let found = sqlx::query_scalar!(
-        r#"select count(*) as "count!" from pg_database where datname = $1"#,
-        name
-    )
-    .fetch_one(&mut connection)
-    .await?;
+    let found =
+        sqlx::query_scalar!(r#"select count(*) as "count!" from pg_database where datname = $1"#, name)
+            .fetch_one(&mut connection)
+            .await?;
     if found == 0 {
         let quoted = name.replace('"', "\"\"");
         let create = format!(r#"create database "{quoted}""#);
         // A name can not be bound; it is quoted, and never comes from outside this program.
-        sqlx::query(sqlx::AssertSqlSafe(create))
-            .execute(&mut connection)
-            .await?;
+        sqlx::query(sqlx::AssertSqlSafe(create)).execute(&mut connection).await?;
     }
     connection.close().await.map_err(Error::from)
 }
@@ -122,12 +113,7 @@ pub async fn mark_for_dev(connect: &PgConnectOptions) -> Result<bool, Error> {
 /// A name for the whole schema that this program knows: for tests, which keep a template database by it.
 pub fn fingerprint() -> String {
     let parts = MIGRATOR.iter().map(|migration| {
-        let checksum: String = migration
-            .checksum
-            .iter()
-            .take(4)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let checksum: String = migration.checksum.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
         format!("{}{checksum}", migration.version)
     });
     let all: Vec<String> = parts.collect();
@@ -142,15 +128,9 @@ pub(crate) async fn difference(connection: &mut PgConnection) -> Result<Option<S
     if table.is_none() {
         return Ok(Some("no migration was ever applied".to_owned()));
     }
-    let applied = connection
-        .list_applied_migrations(&MIGRATOR.table_name)
-        .await
-        .map_err(sql)?;
+    let applied = connection.list_applied_migrations(&MIGRATOR.table_name).await.map_err(sql)?;
     let missing = MIGRATOR.iter().find_map(|migration| {
-        match applied
-            .iter()
-            .find(|applied| applied.version == migration.version)
-        {
+        match applied.iter().find(|applied| applied.version == migration.version) {
             None => Some(format!("migration {} is not applied", migration.version)),
             Some(applied) if applied.checksum != migration.checksum => {
                 Some(format!("migration {} was edited", migration.version))
@@ -181,20 +161,13 @@ async fn apply_missing(
     connection.ensure_migrations_table(table).await.map_err(sql)?;
     let applied = connection.list_applied_migrations(table).await.map_err(sql)?;
     for migration in MIGRATOR.iter() {
-        match applied
-            .iter()
-            .find(|applied| applied.version == migration.version)
-        {
+        match applied.iter().find(|applied| applied.version == migration.version) {
             Some(applied) if applied.checksum == migration.checksum => {}
             Some(_) => return Err(MigrateError::Edited(migration.version)),
             None => {
                 let took = apply(connection, migration).await?;
                 let description = migration.description.to_string();
-                progress(&Applied {
-                    version: migration.version,
-                    description,
-                    took,
-                });
+                progress(&Applied { version: migration.version, description, took });
             }
         }
     }
@@ -203,10 +176,7 @@ async fn apply_missing(
 
 /// Tries until the locks are to be had at once, so that no traffic queues behind a waiting migration.
 async fn apply(connection: &mut PgConnection, migration: &Migration) -> Result<Duration, MigrateError> {
-    sqlx::query("set lock_timeout = '200ms'")
-        .execute(&mut *connection)
-        .await
-        .map_err(Error::from)?;
+    sqlx::query("set lock_timeout = '200ms'").execute(&mut *connection).await.map_err(Error::from)?;
     let mut tries = 0;
     loop {
         match connection.apply(&MIGRATOR.table_name, migration).await {
@@ -216,11 +186,7 @@ async fn apply(connection: &mut PgConnection, migration: &Migration) -> Result<D
                 let waits = matches!(sql_state(&error).as_deref(), Some("55P03" | "40P01"));
                 if !waits || tries >= LOCK_TRIES {
                     let (version, description) = (migration.version, migration.description.to_string());
-                    return Err(MigrateError::Failed {
-                        version,
-                        description,
-                        cause: error.to_string(),
-                    });
+                    return Err(MigrateError::Failed { version, description, cause: error.to_string() });
                 }
                 sleep(Duration::from_millis(200)).await;
             }

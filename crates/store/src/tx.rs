@@ -28,7 +28,8 @@ const DEADLINE: Duration = Duration::from_secs(15);
 const CONTENDED_RETRIES: u32 = 3;
 const STALE_RETRIES: u32 = 8;
 const LOST_RETRIES: u32 = 2;
-/// Beginning again does no harm; after a restart of Postgres every pooled connection is dead once.
+/// Beginning again does no harm, nor does reading; after a restart of Postgres every pooled connection is
+/// dead once, and a read, which begins nothing, meets the dead one with its first statement.
 const BEGIN_RETRIES: u32 = 128;
 
 /// A connection that work may be done with: inside a transaction, or, for reads, a plain one.
@@ -114,6 +115,7 @@ impl Store {
     {
         let deadline = Instant::now() + DEADLINE;
         let (mut contended, mut stale, mut lost) = (0, 0, 0);
+        let (lost_retries, lost_pause) = if writes { (LOST_RETRIES, 50) } else { (BEGIN_RETRIES, 1) };
         loop {
             let failure = match self.attempt(writes, deadline, &work).await {
                 Ok(done) => return Ok(done),
@@ -122,7 +124,7 @@ impl Store {
             let again = match failure.as_store() {
                 Some(Error::Contended(_)) => count(&mut contended) <= CONTENDED_RETRIES,
                 Some(Error::Stale) => count(&mut stale) <= STALE_RETRIES,
-                Some(Error::Lost(_)) => count(&mut lost) <= LOST_RETRIES,
+                Some(Error::Lost(_)) => count(&mut lost) <= lost_retries,
                 _ => false,
             };
             if !again || Instant::now() >= deadline {
@@ -131,7 +133,7 @@ impl Store {
             if let Some(error) = failure.as_store() {
                 tracing::warn!(transaction = name, %error, "transaction {name} runs again: {error}");
             }
-            sleep(Duration::from_millis(u64::from(contended * 7 + lost * 50))).await;
+            sleep(Duration::from_millis(u64::from(contended * 7 + lost * lost_pause))).await;
         }
     }
 
@@ -141,14 +143,9 @@ impl Store {
         F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T, E>>,
     {
         let connection = self.begin(writes).await?;
-        let mut tx = Tx {
-            connection,
-            store: self.clone(),
-        };
+        let mut tx = Tx { connection, store: self.clone() };
         let out_of_time = || Error::Unavailable("the deadline passed before the work was done".to_owned());
-        let done = timeout_at(deadline, work(&mut tx))
-            .await
-            .unwrap_or_else(|_| Err(out_of_time().into()));
+        let done = timeout_at(deadline, work(&mut tx)).await.unwrap_or_else(|_| Err(out_of_time().into()));
         match (tx.connection, done) {
             (Connection::Transaction(transaction), Ok(done)) => {
                 transaction.commit().await.map_err(Error::from)?;
@@ -167,11 +164,7 @@ impl Store {
         let mut tries = 0;
         loop {
             let begun = if writes {
-                self.inner
-                    .pool
-                    .begin_with(BEGIN)
-                    .await
-                    .map(Connection::Transaction)
+                self.inner.pool.begin_with(BEGIN).await.map(Connection::Transaction)
             } else {
                 self.inner.pool.acquire().await.map(Connection::Plain)
             };

@@ -77,13 +77,7 @@ pub fn render(view: &AccountView<'_>) -> Vec<u8> {
         key: Key {
             id: view.key.id.text(view.mode),
             name: view.key.name,
-            scopes: view
-                .key
-                .scopes
-                .unwrap_or(&Scope::ALL)
-                .iter()
-                .map(|scope| scope.as_str())
-                .collect(),
+            scopes: view.key.scopes.unwrap_or(&Scope::ALL).iter().map(|scope| scope.as_str()).collect(),
             last_used_at: view.key.last_used_at.map(|moment| moment.to_string()),
         },
         links: Links {

@@ -33,25 +33,26 @@ pub const FIELDS: &[&str] = &[
 ];
 
 /// Every name inside `customer`.
-pub const CUSTOMER_FIELDS: &[&str] = &[
-    "name",
-    "email",
-    "phone",
-    "document_type",
-    "document_id",
-    "external_id",
-];
+pub const CUSTOMER_FIELDS: &[&str] =
+    &["name", "email", "phone", "document_type", "document_id", "external_id"];
 
 const TOTAL_FIELDS: &[&str] = &["currency", "value"];
 const METADATA_BYTES: usize = 8 * 1_024;
 const SUB_MERCHANT_BYTES: usize = 4 * 1_024;
 
+/// The `id` in a body, flat or in the envelope: with one, the request is an update of that invoice.
+pub fn id<'o>(body: &'o Object<'_>) -> Option<&'o Value<'o>> {
+    let fields = match body.get("invoice").map(|value| &value.kind) {
+        Some(Kind::Object(inner)) => inner,
+        _ => body,
+    };
+    fields.get("id").filter(|value| !matches!(value.kind, Kind::Null))
+}
+
 /// A create request, spelling resolved.
 #[derive(Default)]
 pub struct CreateInvoice {
-    /// An `id`: the request is an update of that invoice (the seed's "Actualizar").
-    pub id: Option<String>,
-    /// The rest, for the domain to understand.
+    /// What it says, for the domain to understand.
     pub draft: Draft,
     /// What is wrong with the spelling.
     pub faults: Vec<Item>,
@@ -66,14 +67,11 @@ pub fn read(body: Object<'_>) -> CreateInvoice {
     let (invoice_id, external_id) = (top("invoice_id"), top("external_id"));
     let (currency, amount, total) = (top("currency"), top("amount"), top("total"));
     let (customer, payer, payer_phone) = (top("customer"), top("payer"), top("payer_phone"));
-    let id = top("id");
-    let texts = [
-        top("request_datetime"),
-        top("due_datetime"),
-        top("expiration_datetime"),
-    ];
+    let texts = [top("request_datetime"), top("due_datetime"), top("expiration_datetime")];
     let (url_success, url_error) = (top("url_success"), top("url_error"));
     let (sub_merchant, metadata, size_qr) = (top("sub_merchant"), top("metadata"), top("size_qr"));
+    // A null id is an absent one; any other leads to an update, which never comes here.
+    fields.remove("id");
     reader.refuse_unknown("", fields, FIELDS);
 
     let mut total = reader.object(total, "total").unwrap_or_default();
@@ -101,26 +99,16 @@ pub fn read(body: Object<'_>) -> CreateInvoice {
         metadata: reader.verbatim(metadata, METADATA_BYTES),
         size_qr: reader.number_or_text(size_qr),
         enveloped,
+        asked: None,
     };
-    let id = match reader.text(id) {
-        Field::Given { value, .. } => Some(value),
-        Field::Absent | Field::Faulty => None,
-    };
-    CreateInvoice {
-        id,
-        draft,
-        faults: reader.faults,
-    }
+    CreateInvoice { draft, faults: reader.faults }
 }
 
 /// `{"invoice": {…}}`, and nothing beside it, is the seed's envelope.
 fn open_envelope<'b>(mut body: Object<'b>, faults: &mut Vec<Item>) -> (Object<'b>, bool) {
     match body.remove("invoice") {
         None => (body, false),
-        Some(Value {
-            kind: Kind::Object(inner),
-            ..
-        }) => {
+        Some(Value { kind: Kind::Object(inner), .. }) => {
             let mut reader = Reader::default();
             reader.refuse_unknown("", body, &[]);
             faults.append(&mut reader.faults);
@@ -141,9 +129,7 @@ struct Spelling<'b> {
 
 impl<'b> Spelling<'b> {
     fn take(fields: &mut Object<'b>, name: &str, param: String) -> Spelling<'b> {
-        let value = fields
-            .remove(name)
-            .filter(|value| !matches!(value.kind, Kind::Null));
+        let value = fields.remove(name).filter(|value| !matches!(value.kind, Kind::Null));
         Spelling { param, value }
     }
 }
@@ -157,8 +143,7 @@ impl Reader {
     fn refuse_unknown(&mut self, path: &str, rest: Object<'_>, known: &'static [&'static str]) {
         for (name, _) in rest {
             let nearest = nearest(&name, known);
-            self.faults
-                .push(Item::at(format!("{path}{name}"), Code::UnknownField { nearest }));
+            self.faults.push(Item::at(format!("{path}{name}"), Code::UnknownField { nearest }));
         }
     }
 
@@ -171,12 +156,8 @@ impl Reader {
     ) -> Spelling<'b> {
         match (&name.value, &alias.value) {
             (Some(one), Some(other)) if !same(one, other) => {
-                self.faults.push(Item::at(
-                    &alias.param,
-                    Code::ConflictingFields {
-                        other: name.param.clone(),
-                    },
-                ));
+                self.faults
+                    .push(Item::at(&alias.param, Code::ConflictingFields { other: name.param.clone() }));
                 name
             }
             (None, Some(_)) => alias,
@@ -201,8 +182,7 @@ impl Reader {
         match read(&value) {
             Some(value) => Field::Given { param, value },
             None => {
-                self.faults
-                    .push(Item::at(param, Code::Wrong(domain::field::Wrong::Type)));
+                self.faults.push(Item::at(param, Code::Wrong(domain::field::Wrong::Type)));
                 Field::Faulty
             }
         }
@@ -286,12 +266,6 @@ fn same_amount(one: &Value<'_>, other: &Value<'_>) -> bool {
 pub(crate) fn nearest(name: &str, known: &'static [&'static str]) -> Option<&'static str> {
     let distance = |candidate: &str| strsim::damerau_levenshtein(&name.to_lowercase(), candidate);
     // Names are short: more than two slips, or a third of the name, is another name.
-    let close = known
-        .iter()
-        .filter(|_| name.chars().count() <= 64)
-        .map(|known| (distance(known), *known));
-    close
-        .filter(|(slips, known)| *slips <= 2.min(known.len() / 3))
-        .min()
-        .map(|(_, known)| known)
+    let close = known.iter().filter(|_| name.chars().count() <= 64).map(|known| (distance(known), *known));
+    close.filter(|(slips, known)| *slips <= 2.min(known.len() / 3)).min().map(|(_, known)| known)
 }

@@ -42,12 +42,7 @@ pub fn parse(body: &[u8]) -> Result<Value<'_>, Vec<Flaw>> {
         let (line, column) = line_and_column(body, fault.valid_up_to());
         vec![Flaw::of_body(FlawKind::NotUtf8 { line, column })]
     })?;
-    let mut reader = Reader {
-        text,
-        at: 0,
-        keys: 0,
-        flaws: Vec::new(),
-    };
+    let mut reader = Reader { text, at: 0, keys: 0, flaws: Vec::new() };
     match reader.document() {
         Ok(value) if reader.flaws.is_empty() => Ok(value),
         Ok(_) | Err(Stop::Limit) => Err(reader.flaws),
@@ -118,8 +113,7 @@ pub struct Object<'b> {
 impl<'b> Object<'b> {
     /// The value of the field of this name.
     pub fn get(&self, name: &str) -> Option<&Value<'b>> {
-        self.iter()
-            .find_map(|(field, value)| (field == name).then_some(value))
+        self.iter().find_map(|(field, value)| (field == name).then_some(value))
     }
 
     /// Takes the field of this name out; the others keep their order.
@@ -165,10 +159,7 @@ pub struct Flaw {
 
 impl Flaw {
     fn of_body(kind: FlawKind) -> Self {
-        Self {
-            kind,
-            path: String::new(),
-        }
+        Self { kind, path: String::new() }
     }
 }
 
@@ -247,10 +238,7 @@ impl<'b> Reader<'b> {
             Some(b'n') => self.word("null").map(|()| Kind::Null)?,
             _ => return Err(Stop::Syntax),
         };
-        Ok(Value {
-            raw: self.since(start),
-            kind,
-        })
+        Ok(Value { raw: self.since(start), kind })
     }
 
     fn object(&mut self, place: &Place<'_>) -> Result<Object<'b>, Stop> {
@@ -350,8 +338,7 @@ impl<'b> Reader<'b> {
             self.expect(b'\\')?;
             let unescaped = self.escape()?;
             whole &= unescaped.is_some();
-            text.to_mut()
-                .push(unescaped.unwrap_or(char::REPLACEMENT_CHARACTER));
+            text.to_mut().push(unescaped.unwrap_or(char::REPLACEMENT_CHARACTER));
         }
     }
 
@@ -505,11 +492,7 @@ impl fmt::Display for Place<'_> {
                 }
                 let mut rest = name.chars();
                 for c in rest.by_ref().take(MAX_KEY_SHOWN) {
-                    f.write_char(if is_forbidden(c) {
-                        char::REPLACEMENT_CHARACTER
-                    } else {
-                        c
-                    })?;
+                    f.write_char(if is_forbidden(c) { char::REPLACEMENT_CHARACTER } else { c })?;
                 }
                 f.write_str(if rest.next().is_some() { "…" } else { "" })
             }
@@ -518,7 +501,8 @@ impl fmt::Display for Place<'_> {
 }
 
 /// C0 controls, DEL and C1 controls; bidi embeddings, overrides and isolates.
-fn is_forbidden(c: char) -> bool {
+/// Whether a character is refused in every text: controls, and overrides of direction.
+pub fn is_forbidden(c: char) -> bool {
     c.is_control() || matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 

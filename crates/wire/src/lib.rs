@@ -5,6 +5,8 @@
 //! |---|---|
 //! | [`json`] | the only door in: strict JSON, numbers as text, no key twice |
 //! | [`create`] | `POST /invoices`: spellings, aliases and the envelope, resolved into the domain's draft |
+//! | [`update`] | `PATCH /invoices/{id}`: what may change, and what is only sent back |
+//! | [`list`] | what a query asks for, and how a page goes out |
 //! | [`invoice`], [`account`] | what goes out |
 //! | [`problem`] | every error code, its status, its sentence in Spanish and English |
 //! | [`version`] | what differs between the editions of the API |
@@ -18,6 +20,8 @@ pub mod account;
 pub mod create;
 pub mod invoice;
 pub mod json;
+pub mod list;
 pub mod problem;
+pub mod update;
 mod verbatim;
 pub mod version;

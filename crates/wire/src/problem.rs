@@ -40,11 +40,7 @@ impl Language {
                 })
                 .max()
         };
-        if rank("en") > rank("es") {
-            Language::En
-        } else {
-            Language::Es
-        }
+        if rank("en") > rank("es") { Language::En } else { Language::Es }
     }
 }
 
@@ -102,6 +98,21 @@ pub enum Code {
         /// The other spelling.
         other: String,
     },
+    /// A name that the query may not hold.
+    UnknownParameter {
+        /// What was probably meant.
+        nearest: Option<&'static str>,
+    },
+    /// A field that can not be changed.
+    FieldNotUpdatable,
+    /// A cursor that is no own object.
+    InvalidCursor,
+    /// Not a number of objects: 1 to 500.
+    InvalidLimit,
+    /// Not a state.
+    InvalidStatus,
+    /// Not a number to pay by hand.
+    InvalidKtin,
     /// A query parameter that looks like a key.
     KeyInUrl,
     /// `KashIO-Version` names no version.
@@ -135,6 +146,12 @@ pub enum Code {
     IdempotencyInProgress,
     /// The `Idempotency-Key` was used for another request.
     IdempotencyKeyReused,
+    /// `If-Match` names another version.
+    VersionMismatch,
+    /// The URL is longer than 8 KiB.
+    UriTooLong,
+    /// The headers are larger than 32 KiB.
+    HeadersTooLarge,
     /// The body is larger than 64 KiB.
     BodyTooLarge,
     /// Not JSON, and does not claim to be.
@@ -167,6 +184,12 @@ impl Code {
             | Code::JsonTooLarge { .. }
             | Code::UnknownField { .. }
             | Code::ConflictingFields { .. }
+            | Code::UnknownParameter { .. }
+            | Code::FieldNotUpdatable
+            | Code::InvalidCursor
+            | Code::InvalidLimit
+            | Code::InvalidStatus
+            | Code::InvalidKtin
             | Code::KeyInUrl
             | Code::UnknownVersion
             | Code::InvalidIdempotencyKey => 400,
@@ -182,6 +205,9 @@ impl Code {
             | Code::IdempotencyInProgress => 409,
             Code::BodyTooLarge => 413,
             Code::UnsupportedMediaType | Code::UnsupportedEncoding => 415,
+            Code::VersionMismatch => 412,
+            Code::UriTooLong => 414,
+            Code::HeadersTooLarge => 431,
             Code::IdempotencyKeyReused => 422,
             Code::TooManyFailures => 429,
             Code::InternalError => 500,
@@ -203,6 +229,7 @@ impl Code {
                 | Wrong::AmountTooLarge => "invalid_amount",
                 Wrong::Currency => "invalid_currency",
                 Wrong::DateTime => "invalid_datetime",
+                Wrong::Date => "invalid_date",
                 Wrong::DueAfterExpiration => "due_after_expiration",
                 Wrong::ExpirationPast => "expiration_in_past",
                 Wrong::ExpirationTooFar => "expiration_too_far",
@@ -223,6 +250,12 @@ impl Code {
             Code::KeyTooLong { .. } | Code::NumberTooLong | Code::JsonTooLarge { .. } => "too_long",
             Code::UnknownField { .. } => "unknown_field",
             Code::ConflictingFields { .. } => "conflicting_fields",
+            Code::UnknownParameter { .. } => "unknown_parameter",
+            Code::FieldNotUpdatable => "field_not_updatable",
+            Code::InvalidCursor => "invalid_cursor",
+            Code::InvalidLimit => "invalid_limit",
+            Code::InvalidStatus => "invalid_status",
+            Code::InvalidKtin => "invalid_ktin",
             Code::KeyInUrl => "key_in_url",
             Code::UnknownVersion => "unknown_version",
             Code::InvalidIdempotencyKey => "invalid_idempotency_key",
@@ -238,6 +271,9 @@ impl Code {
             Code::InvoiceVoided => "invoice_voided",
             Code::IdempotencyInProgress => "idempotency_in_progress",
             Code::IdempotencyKeyReused => "idempotency_key_reused",
+            Code::VersionMismatch => "version_mismatch",
+            Code::UriTooLong => "uri_too_long",
+            Code::HeadersTooLarge => "headers_too_large",
             Code::BodyTooLarge => "body_too_large",
             Code::UnsupportedMediaType => "unsupported_media_type",
             Code::UnsupportedEncoding => "unsupported_encoding",
@@ -264,18 +300,16 @@ impl Code {
                 "The body begins with a byte order mark; send UTF-8 without one.",
             ),
             Code::NotAnObject => pick("Debe ser un objeto JSON.", "It must be a JSON object."),
-            Code::DuplicateField => pick(
-                "El campo aparece más de una vez.",
-                "The field appears more than once.",
-            ),
+            Code::DuplicateField => {
+                pick("El campo aparece más de una vez.", "The field appears more than once.")
+            }
             Code::ForbiddenCharacter => pick(
                 "El texto contiene un carácter de control o de dirección que no se admite.",
                 "The text holds a control or directional character that is not allowed.",
             ),
-            Code::LoneSurrogate => pick(
-                "El texto contiene medio par sustituto.",
-                "The text holds half of a surrogate pair.",
-            ),
+            Code::LoneSurrogate => {
+                pick("El texto contiene medio par sustituto.", "The text holds half of a surrogate pair.")
+            }
             Code::TooDeep { max } => pick(
                 &format!("El JSON puede tener como máximo {max} niveles."),
                 &format!("The JSON may have at most {max} levels."),
@@ -307,36 +341,66 @@ impl Code {
                 &format!("El campo y «{other}» significan lo mismo y tienen valores distintos."),
                 &format!("The field and \"{other}\" mean the same and have different values."),
             ),
+            Code::UnknownParameter { nearest: None } => {
+                pick("La ruta no tiene este parámetro.", "The route has no such parameter.")
+            }
+            Code::UnknownParameter { nearest: Some(name) } => pick(
+                &format!("La ruta no tiene este parámetro. ¿Quiso decir «{name}»?"),
+                &format!("The route has no such parameter. Did you mean \"{name}\"?"),
+            ),
+            Code::FieldNotUpdatable => pick(
+                "Este campo no se puede cambiar; se pueden cambiar currency, amount, due_datetime y expiration_datetime.",
+                "This field can not be changed; currency, amount, due_datetime and expiration_datetime can.",
+            ),
+            Code::InvalidCursor => pick(
+                "El cursor no es el id de un objeto propio.",
+                "The cursor is not the id of an object of yours.",
+            ),
+            Code::InvalidLimit => {
+                pick("Debe ser un número de 1 a 500.", "It must be a number from 1 to 500.")
+            }
+            Code::InvalidStatus => pick(
+                "Debe ser pending, paid, expired o voided; varios, separados por comas.",
+                "It must be pending, paid, expired or voided; several, separated by commas.",
+            ),
+            Code::InvalidKtin => pick(
+                "No es un ktin: de 12 a 14 dígitos con su dígito de control.",
+                "It is not a ktin: 12 to 14 digits with their check digit.",
+            ),
+            Code::VersionMismatch => pick(
+                "La orden de pago cambió: If-Match nombra otra versión.",
+                "The invoice has changed: If-Match names another version.",
+            ),
+            Code::UriTooLong => pick("La URL es demasiado larga.", "The URL is too long."),
+            Code::HeadersTooLarge => {
+                pick("Las cabeceras son demasiado grandes.", "The headers are too large.")
+            }
             Code::KeyInUrl => pick(
                 "La URL contiene una clave de API. Envíela en la cabecera Authorization y renueve esta clave.",
                 "The URL holds an API key. Send it in the Authorization header, and roll this key.",
             ),
-            Code::UnknownVersion => pick(
-                "KashIO-Version debe ser 1.0.0 o 1.0.1.",
-                "KashIO-Version must be 1.0.0 or 1.0.1.",
-            ),
+            Code::UnknownVersion => {
+                pick("KashIO-Version debe ser 1.0.0 o 1.0.1.", "KashIO-Version must be 1.0.0 or 1.0.1.")
+            }
             Code::InvalidIdempotencyKey => pick(
                 "Idempotency-Key debe tener de 1 a 255 caracteres visibles ASCII.",
                 "Idempotency-Key must have 1 to 255 visible ASCII characters.",
             ),
-            Code::Unauthorized => pick(
-                "La clave de API falta o no es válida.",
-                "The API key is missing or not valid.",
-            ),
+            Code::Unauthorized => {
+                pick("La clave de API falta o no es válida.", "The API key is missing or not valid.")
+            }
             Code::HttpsRequired => pick("Use HTTPS.", "Use HTTPS."),
-            Code::InsufficientScope => pick(
-                "La clave no tiene este permiso.",
-                "The key does not have this scope.",
-            ),
+            Code::InsufficientScope => {
+                pick("La clave no tiene este permiso.", "The key does not have this scope.")
+            }
             Code::NotFound => pick("No existe.", "There is no such thing."),
             Code::MethodNotAllowed => pick(
                 "La ruta no admite este método; vea la cabecera Allow.",
                 "The route does not allow this method; see the Allow header.",
             ),
-            Code::RequestTimeout => pick(
-                "La solicitud no llegó completa a tiempo.",
-                "The request did not arrive in time.",
-            ),
+            Code::RequestTimeout => {
+                pick("La solicitud no llegó completa a tiempo.", "The request did not arrive in time.")
+            }
             Code::InvoiceIdConflict { .. } => pick(
                 "Ya existe una orden de pago abierta con este invoice_id y otro contenido.",
                 "An open invoice with this invoice_id and other content exists already.",
@@ -354,10 +418,9 @@ impl Code {
                 "Esta Idempotency-Key ya se usó para otra solicitud.",
                 "This Idempotency-Key was used for another request already.",
             ),
-            Code::BodyTooLarge => pick(
-                "El cuerpo puede ocupar como máximo 64 KiB.",
-                "The body may take at most 64 KiB.",
-            ),
+            Code::BodyTooLarge => {
+                pick("El cuerpo puede ocupar como máximo 64 KiB.", "The body may take at most 64 KiB.")
+            }
             Code::UnsupportedMediaType => {
                 pick("Envíe JSON (application/json).", "Send JSON (application/json).")
             }
@@ -384,10 +447,9 @@ impl Code {
 fn wrong_message(wrong: Wrong, language: Language) -> String {
     let (es, en) = match wrong {
         Wrong::Missing => ("El campo es obligatorio.".into(), "The field is required.".into()),
-        Wrong::Type => (
-            "El tipo de JSON no es el del campo.".into(),
-            "The JSON type is not the field's.".into(),
-        ),
+        Wrong::Type => {
+            ("El tipo de JSON no es el del campo.".into(), "The JSON type is not the field's.".into())
+        }
         Wrong::TooShort { min } => (
             format!("Debe tener al menos {min} carácter(es)."),
             format!("It must have at least {min} character(s)."),
@@ -404,30 +466,30 @@ fn wrong_message(wrong: Wrong, language: Language) -> String {
             "El monto debe tener como máximo 2 decimales.".into(),
             "The amount must have at most 2 decimals.".into(),
         ),
-        Wrong::AmountNotPositive => (
-            "El monto debe ser mayor que cero.".into(),
-            "The amount must be greater than zero.".into(),
-        ),
+        Wrong::AmountNotPositive => {
+            ("El monto debe ser mayor que cero.".into(), "The amount must be greater than zero.".into())
+        }
         Wrong::AmountTooLarge => (
             "El monto debe ser menor que 1 000 000 000.".into(),
             "The amount must be less than 1,000,000,000.".into(),
         ),
-        Wrong::Currency => (
-            "La moneda debe ser PEN o USD.".into(),
-            "The currency must be PEN or USD.".into(),
-        ),
+        Wrong::Currency => {
+            ("La moneda debe ser PEN o USD.".into(), "The currency must be PEN or USD.".into())
+        }
         Wrong::DateTime => (
             "La fecha debe tener la forma yyyy-MM-ddThh:mm:ss (UTC si no lleva zona).".into(),
             "The date-time must look like yyyy-MM-ddThh:mm:ss (UTC when it has no zone).".into(),
         ),
+        Wrong::Date => {
+            ("El día debe tener la forma yyyy-MM-dd.".into(), "The day must look like yyyy-MM-dd.".into())
+        }
         Wrong::DueAfterExpiration => (
             "due_datetime no puede ser posterior a expiration_datetime.".into(),
             "due_datetime can not be later than expiration_datetime.".into(),
         ),
-        Wrong::ExpirationPast => (
-            "expiration_datetime ya pasó.".into(),
-            "expiration_datetime is past.".into(),
-        ),
+        Wrong::ExpirationPast => {
+            ("expiration_datetime ya pasó.".into(), "expiration_datetime is past.".into())
+        }
         Wrong::ExpirationTooFar => (
             "expiration_datetime puede estar como máximo a 366 días.".into(),
             "expiration_datetime may be at most 366 days ahead.".into(),
@@ -436,10 +498,7 @@ fn wrong_message(wrong: Wrong, language: Language) -> String {
             "request_datetime está más de 24 horas en el futuro.".into(),
             "request_datetime is more than 24 hours in the future.".into(),
         ),
-        Wrong::Email => (
-            "No es una dirección de correo.".into(),
-            "It is not an e-mail address.".into(),
-        ),
+        Wrong::Email => ("No es una dirección de correo.".into(), "It is not an e-mail address.".into()),
         Wrong::Phone => (
             "El teléfono debe tener la forma +51999666123 (E.164).".into(),
             "The phone must look like +51999666123 (E.164).".into(),
@@ -486,10 +545,7 @@ impl Item {
     /// An error of one field, its path cut at 64 characters.
     pub fn at(param: impl AsRef<str>, code: Code) -> Item {
         let param: String = param.as_ref().chars().take(ECHO).collect();
-        Item {
-            code,
-            param: (!param.is_empty()).then_some(param),
-        }
+        Item { code, param: (!param.is_empty()).then_some(param) }
     }
 }
 
@@ -510,12 +566,8 @@ impl From<Flaw> for Item {
             FlawKind::DuplicateKey => Code::DuplicateField,
             FlawKind::ForbiddenCharacter => Code::ForbiddenCharacter,
             FlawKind::LoneSurrogate => Code::LoneSurrogate,
-            FlawKind::TooDeep => Code::TooDeep {
-                max: crate::json::MAX_DEPTH,
-            },
-            FlawKind::TooManyKeys => Code::TooManyKeys {
-                max: crate::json::MAX_KEYS,
-            },
+            FlawKind::TooDeep => Code::TooDeep { max: crate::json::MAX_DEPTH },
+            FlawKind::TooManyKeys => Code::TooManyKeys { max: crate::json::MAX_KEYS },
         };
         // The envelope is no field: faults inside it are named like those of a flat body.
         Item::at(flaw.path.strip_prefix("invoice.").unwrap_or(&flaw.path), code)
@@ -568,9 +620,5 @@ pub fn render(status: u16, items: &[Item], request_id: &str, language: Language)
             _ => None,
         },
     });
-    crate::invoice::to_bytes(&Body {
-        status,
-        error: error.collect(),
-        request_id,
-    })
+    crate::invoice::to_bytes(&Body { status, error: error.collect(), request_id })
 }

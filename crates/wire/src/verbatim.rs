@@ -25,10 +25,7 @@ pub(crate) fn take(value: &Value<'_>, max_bytes: usize) -> Result<Verbatim, Code
     }
     let mut keys = 0;
     check(value, 1, &mut keys)?;
-    Ok(Verbatim {
-        text: value.raw.to_owned(),
-        canonical: canonical(value, &[]),
-    })
+    Ok(Verbatim { text: value.raw.to_owned(), canonical: canonical(value, &[]) })
 }
 
 fn check(value: &Value<'_>, depth: usize, keys: &mut usize) -> Result<(), Code> {

@@ -46,10 +46,7 @@ impl Version {
 
     /// An amount as this edition writes it, always with two decimals.
     pub const fn money(self, amount: Amount) -> Money {
-        Money {
-            version: self,
-            amount,
-        }
+        Money { version: self, amount }
     }
 }
 
@@ -66,9 +63,9 @@ impl Serialize for Money {
         match self.version {
             Version::V1_0_0 => serializer.serialize_str(&text),
             // The number's own text: a float would lose the second decimal, and more.
-            Version::V1_0_1 => RawValue::from_string(text)
-                .map_err(serde::ser::Error::custom)?
-                .serialize(serializer),
+            Version::V1_0_1 => {
+                RawValue::from_string(text).map_err(serde::ser::Error::custom)?.serialize(serializer)
+            }
         }
     }
 }

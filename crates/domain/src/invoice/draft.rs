@@ -43,6 +43,8 @@ pub struct Draft {
     pub size_qr: Field<String>,
     /// The request came in the seed's envelope, which knew no `request_datetime`.
     pub enveloped: bool,
+    /// When and in which mode it is asked: with it, a draft that has other faults is told time's as well.
+    pub asked: Option<(Moment, Mode)>,
 }
 
 impl Draft {
@@ -50,9 +52,7 @@ impl Draft {
     pub fn parse(self, account: &Account, faults: &mut Faults) -> Option<NewInvoice> {
         let before = faults.0.len();
         let reference = self.reference.require("invoice_id", faults, Reference::parse);
-        let currency = self
-            .currency
-            .require("currency", faults, |text| Currency::parse(&text));
+        let currency = self.currency.require("currency", faults, |text| Currency::parse(&text));
         let amount = self.amount.require("amount", faults, |text| Amount::parse(&text));
         let moment = |text: String| Moment::parse(&text);
         let request_datetime = if self.enveloped {
@@ -80,6 +80,10 @@ impl Draft {
             faults.add("due_datetime", Wrong::DueAfterExpiration);
         }
         if faults.0.len() > before {
+            if let Some((at, mode)) = self.asked {
+                let expires = expires.unwrap_or_else(|| default_expiration(at, account));
+                faults.0.extend(faults_of_time(request_datetime, expires, at, mode).0);
+            }
             return None;
         }
         Some(NewInvoice {
@@ -131,26 +135,13 @@ pub struct NewInvoice {
 impl NewInvoice {
     /// When it would expire, were it opened at `at`.
     pub fn expires_at(&self, at: Moment, account: &Account) -> Moment {
-        self.expires
-            .unwrap_or_else(|| at.plus_seconds(account.default_expiration_seconds))
+        self.expires.unwrap_or_else(|| default_expiration(at, account))
     }
 
     /// The faults that time brings. In test mode an expiration may be past: a printed sample's is.
     pub fn faults_at(&self, at: Moment, mode: Mode, account: &Account) -> Faults {
-        let mut faults = Faults::default();
         let expires = self.expires_at(at, account);
-        if self
-            .request_datetime
-            .is_some_and(|request| request > at.plus_seconds(DAY_SECONDS))
-        {
-            faults.add("request_datetime", Wrong::RequestInFuture);
-        }
-        if mode == Mode::Live && expires <= at {
-            faults.add("expiration_datetime", Wrong::ExpirationPast);
-        }
-        if expires > at.plus_seconds(EXPIRATION_DAYS * DAY_SECONDS) {
-            faults.add("expiration_datetime", Wrong::ExpirationTooFar);
-        }
+        let mut faults = faults_of_time(self.request_datetime, expires, at, mode);
         if self.expires.is_none() && self.due.is_some_and(|due| due > expires) {
             faults.add("due_datetime", Wrong::DueAfterExpiration);
         }
@@ -177,14 +168,7 @@ impl NewInvoice {
         field(moment(self.expires).as_deref());
         let nobody = Customer::default();
         let customer = self.customer.as_ref().unwrap_or(&nobody);
-        let Customer {
-            name,
-            email,
-            phone,
-            document_type,
-            document_id,
-            external_id,
-        } = customer;
+        let Customer { name, email, phone, document_type, document_id, external_id } = customer;
         for text in [name, email, phone, document_type, document_id, external_id] {
             field(text.as_deref());
         }
@@ -197,27 +181,38 @@ impl NewInvoice {
     }
 }
 
+fn default_expiration(at: Moment, account: &Account) -> Moment {
+    at.plus_seconds(account.default_expiration_seconds)
+}
+
+fn faults_of_time(request: Option<Moment>, expires: Moment, at: Moment, mode: Mode) -> Faults {
+    let mut faults = Faults::default();
+    if request.is_some_and(|request| request > at.plus_seconds(DAY_SECONDS)) {
+        faults.add("request_datetime", Wrong::RequestInFuture);
+    }
+    if mode == Mode::Live && expires <= at {
+        faults.add("expiration_datetime", Wrong::ExpirationPast);
+    }
+    if expires > at.plus_seconds(EXPIRATION_DAYS * DAY_SECONDS) {
+        faults.add("expiration_datetime", Wrong::ExpirationTooFar);
+    }
+    faults
+}
+
 /// Absolute http or https, at most 2,048 characters, no user information. Only ever a link on the payment
 /// page; never fetched.
 fn parse_url(text: String) -> Result<String, Wrong> {
     let text = at_most(2_048, text)?;
     // The parser forgives white space around and inside; a link that is kept verbatim must not hold any.
-    let spaced = text
-        .chars()
-        .any(|character| character.is_whitespace() || character == '\\');
+    let spaced = text.chars().any(|character| character.is_whitespace() || character == '\\');
     let sound = Url::parse(&text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
     // It also forgives slashes too few or too many before the host, and an `@` with nothing before it.
     let authority = ["http://", "https://"].iter().find_map(|scheme| {
         let (head, rest) = text.split_at_checked(scheme.len())?;
-        head.eq_ignore_ascii_case(scheme)
-            .then(|| rest.split(['/', '?', '#']).next())?
+        head.eq_ignore_ascii_case(scheme).then(|| rest.split(['/', '?', '#']).next())?
     });
     let plain = authority.is_some_and(|authority| !authority.is_empty() && !authority.contains('@'));
-    if sound && plain && !spaced {
-        Ok(text)
-    } else {
-        Err(Wrong::Url)
-    }
+    if sound && plain && !spaced { Ok(text) } else { Err(Wrong::Url) }
 }
 
 /// `150`, `"150"` or `"150px"`: 100 to 1,000 pixels.

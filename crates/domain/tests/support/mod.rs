@@ -32,10 +32,7 @@ pub(crate) fn id<K>(number: u128) -> Id<K> {
 
 /// The same moment has the same stamp, so that a story can tell which verb an event came from.
 pub(crate) fn stamp(at: Moment) -> Stamp {
-    Stamp {
-        at,
-        event: id(u128::from(at.unix().unsigned_abs())),
-    }
+    Stamp { at, event: id(u128::from(at.unix().unsigned_abs())) }
 }
 
 /// A shop that asks for nothing special: 24 hours to pay, no late fee, customers optional.
@@ -53,17 +50,11 @@ pub(crate) fn shop() -> Account {
 }
 
 pub(crate) fn owner() -> Owner {
-    Owner {
-        account: shop().id,
-        mode: Mode::Test,
-    }
+    Owner { account: shop().id, mode: Mode::Test }
 }
 
 pub(crate) fn given<T>(param: &str, value: T) -> Field<T> {
-    Field::Given {
-        param: param.to_owned(),
-        value,
-    }
+    Field::Given { param: param.to_owned(), value }
 }
 
 pub(crate) fn text(param: &str, value: &str) -> Field<String> {
@@ -71,10 +62,7 @@ pub(crate) fn text(param: &str, value: &str) -> Field<String> {
 }
 
 pub(crate) fn fault(param: &str, wrong: Wrong) -> Fault {
-    Fault {
-        param: param.to_owned(),
-        wrong,
-    }
+    Fault { param: param.to_owned(), wrong }
 }
 
 /// An order of 100 soles with nothing but what is required.
@@ -89,10 +77,7 @@ pub(crate) fn order() -> Draft {
 }
 
 pub(crate) fn json(text: &str, canonical: &str) -> Verbatim {
-    Verbatim {
-        text: text.to_owned(),
-        canonical: canonical.to_owned(),
-    }
+    Verbatim { text: text.to_owned(), canonical: canonical.to_owned() }
 }
 
 /// An order with every field there is.
@@ -105,10 +90,7 @@ pub(crate) fn full_order() -> Draft {
         due_datetime: text("due_datetime", "2026-11-22T04:59:59"),
         expiration_datetime: text("expiration_datetime", "2026-11-30T05:00:00"),
         customer: given("customer", full_customer()),
-        sub_merchant: given(
-            "sub_merchant",
-            json(r#"{ "name": "Puesto 7" }"#, r#"{"name":"Puesto 7"}"#),
-        ),
+        sub_merchant: given("sub_merchant", json(r#"{ "name": "Puesto 7" }"#, r#"{"name":"Puesto 7"}"#)),
         url_success: text("url_success", "https://tienda.pe/gracias"),
         url_error: text("url_error", "https://tienda.pe/error"),
         metadata: given("metadata", json(r#"{"b":1, "a":15.00}"#, r#"{"a":15,"b":1}"#)),
@@ -137,12 +119,7 @@ pub(crate) fn understood(draft: Draft, account: &Account) -> NewInvoice {
 
 pub(crate) fn opening(at: Moment) -> Opening {
     let ktin = Ktin::compose(at.lima_day(), 0, &[7; 16]).expect("the first of its day");
-    Opening {
-        stamp: stamp(at),
-        id: id(2),
-        ktin,
-        token: Token::from_random([9; 16]),
-    }
+    Opening { stamp: stamp(at), id: id(2), ktin, token: Token::from_random([9; 16]) }
 }
 
 pub(crate) fn opened(draft: Draft, account: &Account, at: Moment) -> Invoice {

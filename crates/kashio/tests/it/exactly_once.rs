@@ -29,21 +29,13 @@ async fn the_same_again_is_answered_with_the_invoice_as_it_is_now() {
     let shop = world.merchant(Mode::Test).await;
     let first = shop.create(&order("a")).await;
     world.restart().await;
-    let shop = Merchant {
-        base: world.url(""),
-        ..shop
-    };
+    let shop = Merchant { base: world.url(""), ..shop };
     let other_words = json!({
         "invoice": {"total": {"value": 20, "currency": "pen"}, "external_id": "a", "size_qr": null},
     });
     for again in [order("a"), other_words] {
         let second = shop.create(&again).await;
-        assert_eq!(
-            (second.status, second.was_replayed()),
-            (200, true),
-            "{}",
-            second.text
-        );
+        assert_eq!((second.status, second.was_replayed()), (200, true), "{}", second.text);
         assert_eq!(second.text, first.text);
         assert_eq!(second.header("etag"), "\"1\"");
     }
@@ -58,10 +50,7 @@ async fn other_content_under_an_open_reference_is_a_conflict() {
     let mut other = order("a");
     other["amount"] = json!("20.01");
     let conflict = shop.create(&other).await;
-    assert_eq!(
-        (conflict.status, conflict.code().as_str()),
-        (409, "invoice_id_conflict")
-    );
+    assert_eq!((conflict.status, conflict.code().as_str()), (409, "invoice_id_conflict"));
     assert_eq!(conflict.json()["error"][0]["existing_id"], first.json()["id"]);
     assert_eq!(world.rows().await, (1, 1));
 }
@@ -109,24 +98,11 @@ async fn one_found_past_its_expiration_is_expired_in_the_same_transaction() {
     let first = shop.create(&past).await.json();
     assert_eq!(first["status"], "pending");
     let twin = shop.create(&past).await;
-    assert_eq!(
-        (twin.status, twin.json()["status"].as_str().unwrap()),
-        (200, "expired")
-    );
+    assert_eq!((twin.status, twin.json()["status"].as_str().unwrap()), (200, "expired"));
     let second = shop.create(&order("a")).await;
     assert_eq!(second.status, 201, "{}", second.text);
-    assert_eq!(
-        world
-            .count("select count(*) from events where type = 'invoice.expired'")
-            .await,
-        1
-    );
-    assert_eq!(
-        world
-            .count("select count(*) from invoices where status = 'expired'")
-            .await,
-        1
-    );
+    assert_eq!(world.count("select count(*) from events where type = 'invoice.expired'").await, 1);
+    assert_eq!(world.count("select count(*) from invoices where status = 'expired'").await, 1);
     assert_eq!(shop.get(first["id"].as_str().unwrap()).await.json()["version"], 2);
 }
 
@@ -136,19 +112,13 @@ async fn a_seen_key_gets_the_saved_answer_to_the_byte() {
     let shop = world.merchant(Mode::Test).await;
     let first = shop.create_with(&[(KEY, "k-1")], &order("a")).await;
     world.restart().await;
-    let shop = Merchant {
-        base: world.url(""),
-        ..shop
-    };
+    let shop = Merchant { base: world.url(""), ..shop };
     let mut later = order("a");
     later["request_datetime"] = json!("2026-01-01T10:05:00");
     later["amount"] = json!("20.00");
     // Voided meanwhile, another version asked for: what was answered is answered.
     world.void_all().await;
-    for (key, headers) in [
-        ("k-1", ("kashio-version", "1.0.1")),
-        ("\"k-1\"", ("accept-language", "en")),
-    ] {
+    for (key, headers) in [("k-1", ("kashio-version", "1.0.1")), ("\"k-1\"", ("accept-language", "en"))] {
         let again = shop.create_with(&[(KEY, key), headers], &later).await;
         assert_eq!((again.status, again.was_replayed()), (201, true));
         assert_eq!(again.text, first.text);
@@ -165,15 +135,8 @@ async fn equal_json_is_the_same_request_however_it_is_spelled() {
     let one = r#"{"invoice_id":"a","currency":"PEN","amount":15,"request_datetime":"2026-01-01T10:00:00","metadata":{"x":1,"y":[2]}}"#;
     let other = r#"{ "metadata": {"y": [2.0], "x": 1e0}, "amount": 15.00, "invoice_id": "\u0061", "currency": "PEN", "request_datetime": "2026-01-03T10:00:00" }"#;
     let first = shop.call(Method::POST, INVOICES, &[(KEY, "k")], Some(one)).await;
-    let again = shop
-        .call(Method::POST, INVOICES, &[(KEY, "k")], Some(other))
-        .await;
-    assert_eq!(
-        (first.status, again.status, again.was_replayed()),
-        (201, 201, true),
-        "{}",
-        again.text
-    );
+    let again = shop.call(Method::POST, INVOICES, &[(KEY, "k")], Some(other)).await;
+    assert_eq!((first.status, again.status, again.was_replayed()), (201, 201, true), "{}", again.text);
     assert_eq!(again.text, first.text);
 }
 
@@ -185,10 +148,7 @@ async fn a_key_for_another_request_is_refused() {
     let mut other = order("a");
     other["amount"] = json!("21.00");
     let reused = shop.create_with(&[(KEY, "k")], &other).await;
-    assert_eq!(
-        (reused.status, reused.code().as_str()),
-        (422, "idempotency_key_reused")
-    );
+    assert_eq!((reused.status, reused.code().as_str()), (422, "idempotency_key_reused"));
     // What is invalid in itself is told first.
     other["amount"] = json!("-1");
     assert_eq!(shop.create_with(&[(KEY, "k")], &other).await.status, 400);
@@ -209,12 +169,7 @@ async fn a_key_that_is_still_running_is_waited_for_and_then_told_so() {
     .await
     .unwrap();
     let busy = shop.create_with(&[(KEY, "k")], &order("a")).await;
-    assert_eq!(
-        (busy.status, busy.code().as_str()),
-        (409, "idempotency_in_progress"),
-        "{}",
-        busy.text
-    );
+    assert_eq!((busy.status, busy.code().as_str()), (409, "idempotency_in_progress"), "{}", busy.text);
     assert_eq!(busy.header("retry-after"), "1");
     let waiting = {
         let shop = shop.clone();
@@ -233,9 +188,7 @@ async fn only_success_is_saved() {
     let mut other = order("a");
     other["amount"] = json!("9.99");
     assert_eq!(shop.create_with(&[(KEY, "k")], &other).await.status, 409);
-    world
-        .execute("update invoices set status = 'voided', version = version + 1")
-        .await;
+    world.execute("update invoices set status = 'voided', version = version + 1").await;
     let now = shop.create_with(&[(KEY, "k")], &other).await;
     assert_eq!(now.status, 201, "{}", now.text);
     assert_ne!(now.json()["id"], first["id"]);
@@ -257,15 +210,9 @@ async fn faults_that_only_time_brought_never_beat_a_saved_answer() {
     assert_eq!(first.status, 201, "{}", first.text);
     tokio::time::sleep(std::time::Duration::from_millis(2_500)).await;
     let again = shop.create_with(&[(KEY, "k")], &body).await;
-    assert_eq!(
-        (again.status, again.was_replayed(), again.text),
-        (201, true, first.text)
-    );
+    assert_eq!((again.status, again.was_replayed(), again.text), (201, true, first.text));
     let without_key = shop.create(&body).await;
-    assert_eq!(
-        (without_key.status, without_key.json()["status"].as_str().unwrap()),
-        (200, "expired")
-    );
+    assert_eq!((without_key.status, without_key.json()["status"].as_str().unwrap()), (200, "expired"));
     body["invoice_id"] = json!("never seen");
     let new = shop.create(&body).await;
     assert_eq!((new.status, new.code().as_str()), (400, "expiration_in_past"));
@@ -332,14 +279,8 @@ async fn malformed_idempotency_keys_are_told_with_all_other_faults() {
         let mut body = order("a");
         body["amount"] = json!("1.234");
         let answer = shop.create_with(&[(KEY, bad)], &body).await;
-        let expected = [
-            ("invalid_amount", "amount"),
-            ("invalid_idempotency_key", "Idempotency-Key"),
-        ];
-        let expected: Vec<_> = expected
-            .iter()
-            .map(|(c, p)| (c.to_string(), p.to_string()))
-            .collect();
+        let expected = [("invalid_amount", "amount"), ("invalid_idempotency_key", "Idempotency-Key")];
+        let expected: Vec<_> = expected.iter().map(|(c, p)| (c.to_string(), p.to_string())).collect();
         assert_eq!(answer.faults(), expected, "{bad:?}");
     }
     assert_eq!(world.rows().await, (0, 0));
@@ -349,11 +290,7 @@ impl World {
     /// Rows in invoices, and events of creation.
     async fn rows(&self) -> (i64, i64) {
         let invoices = self.count("select count(*) from invoices").await;
-        (
-            invoices,
-            self.count("select count(*) from events where type = 'invoice.created'")
-                .await,
-        )
+        (invoices, self.count("select count(*) from events where type = 'invoice.created'").await)
     }
 
     async fn void_all(&self) {

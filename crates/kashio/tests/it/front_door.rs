@@ -17,45 +17,21 @@ async fn plain_http_is_refused_before_the_key_is_looked_at() {
     let refused = shop.call(Method::GET, "/v1/payments", &[], None).await;
     assert_eq!((refused.status, refused.code().as_str()), (403, "https_required"));
     let wrong_key = [("authorization", "Bearer nonsense")];
-    assert_eq!(
-        world
-            .send(Method::GET, "/v1/payments", &wrong_key, None)
-            .await
-            .status,
-        403
-    );
-    let over_tls = shop
-        .call(
-            Method::GET,
-            "/v1/payments",
-            &[("x-forwarded-proto", "https")],
-            None,
-        )
-        .await;
+    assert_eq!(world.send(Method::GET, "/v1/payments", &wrong_key, None).await.status, 403);
+    let over_tls = shop.call(Method::GET, "/v1/payments", &[("x-forwarded-proto", "https")], None).await;
     assert_eq!(over_tls.status, 200);
-    assert!(
-        over_tls
-            .header("strict-transport-security")
-            .starts_with("max-age=")
-    );
-    for (name, value) in [
-        ("x-forwarded-proto", "http"),
-        ("x-forwarded-proto", "https, http"),
-        ("forwarded", "proto=https"),
-    ] {
+    assert!(over_tls.header("strict-transport-security").starts_with("max-age="));
+    for (name, value) in
+        [("x-forwarded-proto", "http"), ("x-forwarded-proto", "https, http"), ("forwarded", "proto=https")]
+    {
         assert_eq!(
-            shop.call(Method::GET, "/v1/payments", &[(name, value)], None)
-                .await
-                .status,
+            shop.call(Method::GET, "/v1/payments", &[(name, value)], None).await.status,
             403,
             "{name}: {value}"
         );
     }
     let twice = [("x-forwarded-proto", "https"), ("x-forwarded-proto", "https")];
-    assert_eq!(
-        shop.call(Method::GET, "/v1/payments", &twice, None).await.status,
-        403
-    );
+    assert_eq!(shop.call(Method::GET, "/v1/payments", &twice, None).await.status, 403);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -66,14 +42,7 @@ async fn an_untrusted_peer_can_not_say_that_it_came_over_tls() {
     })
     .await;
     let shop = world.merchant(Mode::Test).await;
-    let answer = shop
-        .call(
-            Method::GET,
-            "/v1/payments",
-            &[("x-forwarded-proto", "https")],
-            None,
-        )
-        .await;
+    let answer = shop.call(Method::GET, "/v1/payments", &[("x-forwarded-proto", "https")], None).await;
     assert_eq!((answer.status, answer.code().as_str()), (403, "https_required"));
 }
 
@@ -111,10 +80,7 @@ async fn every_answer_has_its_request_id_and_is_not_to_be_kept() {
     let head = shop.call(Method::HEAD, "/v1/payments/", &[], None).await;
     assert_eq!((head.status, head.text.as_str()), (200, ""));
     let not_allowed = shop.call(Method::DELETE, INVOICES, &[], None).await;
-    assert_eq!(
-        (not_allowed.status, not_allowed.code().as_str()),
-        (405, "method_not_allowed")
-    );
+    assert_eq!((not_allowed.status, not_allowed.code().as_str()), (405, "method_not_allowed"));
     assert!(not_allowed.header("allow").contains("POST"));
 }
 
@@ -129,28 +95,16 @@ async fn browsers_may_call_and_see_errors() {
             "authorization, content-type, idempotency-key, if-match, kashio-version",
         ),
     ];
-    for path in [
-        "/v1/payments",
-        INVOICES,
-        "/v1/payments/invoices/inv_test_x",
-        "/nowhere",
-    ] {
+    for path in ["/v1/payments", INVOICES, "/v1/payments/invoices/inv_test_x", "/nowhere"] {
         let answer = world.send(Method::OPTIONS, path, &preflight, None).await;
         assert_eq!(answer.status, 200, "{path}");
         assert_eq!(answer.header("access-control-allow-origin"), "*");
         assert_eq!(answer.header("access-control-max-age"), "600");
         assert_eq!(answer.header("access-control-allow-credentials"), "");
     }
-    let error = world
-        .send(Method::GET, INVOICES, &[("origin", "https://shop.pe")], None)
-        .await;
+    let error = world.send(Method::GET, INVOICES, &[("origin", "https://shop.pe")], None).await;
     assert_eq!(error.header("access-control-allow-origin"), "*");
-    assert!(
-        error
-            .header("access-control-expose-headers")
-            .to_lowercase()
-            .contains("request-id")
-    );
+    assert!(error.header("access-control-expose-headers").to_lowercase().contains("request-id"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -161,10 +115,7 @@ async fn errors_speak_spanish_or_english() {
     body["amount"] = serde_json::json!("1.234");
     let message =
         |answer: crate::world::Answer| answer.json()["error"][0]["message"].as_str().unwrap().to_owned();
-    assert_eq!(
-        message(shop.create(&body).await),
-        "El monto debe tener como máximo 2 decimales."
-    );
+    assert_eq!(message(shop.create(&body).await), "El monto debe tener como máximo 2 decimales.");
     for (header, english) in [
         ("en", true),
         ("en-US,en;q=0.9,es;q=0.8", true),
@@ -173,11 +124,7 @@ async fn errors_speak_spanish_or_english() {
         ("fr", false),
     ] {
         let answer = message(shop.create_with(&[("accept-language", header)], &body).await);
-        assert_eq!(
-            answer == "The amount must have at most 2 decimals.",
-            english,
-            "{header}: {answer}"
-        );
+        assert_eq!(answer == "The amount must have at most 2 decimals.", english, "{header}: {answer}");
     }
 }
 
@@ -205,29 +152,16 @@ async fn a_body_that_drips_is_not_waited_for() {
     let text = String::from_utf8_lossy(&answer[..read]).into_owned();
     assert!(text.starts_with("HTTP/1.1 408"), "{text}");
     let took = began.elapsed();
-    assert!(
-        (Duration::from_secs(9)..Duration::from_secs(13)).contains(&took),
-        "{took:?}"
-    );
+    assert!((Duration::from_secs(9)..Duration::from_secs(13)).contains(&took), "{took:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn live_and_ready_are_answered_on_the_management_listener_only() {
     let mut world = World::start().await;
     let management = format!("http://{}", world.running().management);
-    let ready = world
-        .client
-        .get(format!("{management}/readyz"))
-        .send()
-        .await
-        .unwrap();
+    let ready = world.client.get(format!("{management}/readyz")).send().await.unwrap();
     assert_eq!(ready.status(), 200);
-    let live = world
-        .client
-        .get(format!("{management}/livez"))
-        .send()
-        .await
-        .unwrap();
+    let live = world.client.get(format!("{management}/livez")).send().await.unwrap();
     assert_eq!(live.status(), 200);
     assert_eq!(world.send(Method::GET, "/readyz", &[], None).await.status, 404);
     world.restart().await;
@@ -236,12 +170,7 @@ async fn live_and_ready_are_answered_on_the_management_listener_only() {
         .await;
     sleep(Duration::from_millis(1_500)).await;
     let management = format!("http://{}", world.running().management);
-    let unready = world
-        .client
-        .get(format!("{management}/readyz"))
-        .send()
-        .await
-        .unwrap();
+    let unready = world.client.get(format!("{management}/readyz")).send().await.unwrap();
     assert_eq!(unready.status(), 503);
     assert!(unready.text().await.unwrap().contains("is not applied"));
 }

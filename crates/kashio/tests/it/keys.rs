@@ -29,9 +29,7 @@ async fn a_key_is_accepted_in_every_documented_form() {
         format!("bearer  {key}"),
     ];
     for form in &forms {
-        let answer = world
-            .send(Method::GET, ME, &[("authorization", form)], None)
-            .await;
+        let answer = world.send(Method::GET, ME, &[("authorization", form)], None).await;
         assert_eq!(answer.status, 200, "{}", form.replace(key, "KEY"));
         assert_eq!(answer.json()["id"], shop.account.text(Mode::Test));
         assert_eq!(answer.json()["livemode"], false);
@@ -59,10 +57,7 @@ async fn whatever_is_wrong_with_a_key_is_answered_alike() {
         ))
         .await;
     world
-        .execute(&format!(
-            "update accounts set disabled_at = now() where id = '{}'",
-            disabled.account.uuid()
-        ))
+        .execute(&format!("update accounts set disabled_at = now() where id = '{}'", disabled.account.uuid()))
         .await;
     world
         .execute(&format!(
@@ -73,12 +68,8 @@ async fn whatever_is_wrong_with_a_key_is_answered_alike() {
     let unknown = SecretKey::mint(KeyKind::Merchant(Mode::Test), rand::random);
     let service = SecretKey::mint(KeyKind::Service, rand::random);
     let with_wrong_secret = wrong_secret(&shop.key);
-    let mut headers: Vec<Option<String>> = vec![
-        None,
-        Some("Bearer".into()),
-        Some("Digest x".into()),
-        Some("Basic ====".into()),
-    ];
+    let mut headers: Vec<Option<String>> =
+        vec![None, Some("Bearer".into()), Some("Digest x".into()), Some("Basic ====".into())];
     let tokens = [
         unknown.expose(),
         service.expose(),
@@ -98,19 +89,13 @@ async fn whatever_is_wrong_with_a_key_is_answered_alike() {
         sent.extend(header.as_deref().map(|value| ("authorization", value)));
         let answer = world.send(Method::GET, ME, &sent, None).await;
         assert_eq!(answer.status, 401, "{header:?}");
-        assert_eq!(
-            answer.header("www-authenticate"),
-            r#"Basic realm="KashIO", charset="UTF-8""#
-        );
+        assert_eq!(answer.header("www-authenticate"), r#"Basic realm="KashIO", charset="UTF-8""#);
         answers.push(answer.without_request_id());
     }
     answers.dedup();
     assert_eq!(answers.len(), 1, "one body for all");
     let twice = format!("Bearer {}", shop.key.expose());
-    let both = [
-        ("authorization", twice.as_str()),
-        ("authorization", twice.as_str()),
-    ];
+    let both = [("authorization", twice.as_str()), ("authorization", twice.as_str())];
     assert_eq!(world.send(Method::GET, ME, &both, None).await.status, 401);
 }
 
@@ -141,10 +126,7 @@ async fn guessing_withholds_hashing_but_never_a_remembered_key() {
     let guesses: Vec<SecretKey> = (0..12).map(|_| wrong_secret(&shop.key)).collect();
     let mut statuses = Vec::new();
     for guess in &guesses {
-        let guesser = Merchant {
-            key: guess.clone(),
-            ..shop.clone()
-        };
+        let guesser = Merchant { key: guess.clone(), ..shop.clone() };
         let answer = guesser.call(Method::GET, ME, &[], None).await;
         statuses.push((answer.status, answer.header("retry-after").is_empty()));
     }
@@ -167,22 +149,12 @@ async fn one_token_is_hashed_once_at_a_time() {
 async fn a_key_without_the_scope_is_told_which_it_lacks() {
     let world = World::start().await;
     let shop = world.merchant(Mode::Test).await;
-    let reader = world
-        .key_of(shop.account, Mode::Test, Some(&["invoices:read"]))
-        .await;
-    let id = shop.create(&order("a")).await.json()["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let reader = world.key_of(shop.account, Mode::Test, Some(&["invoices:read"])).await;
+    let id = shop.create(&order("a")).await.json()["id"].as_str().unwrap().to_owned();
     assert_eq!(reader.get(&id).await.status, 200);
-    let refused = reader
-        .call(Method::POST, INVOICES, &[], Some("not even JSON"))
-        .await;
+    let refused = reader.call(Method::POST, INVOICES, &[], Some("not even JSON")).await;
     assert_eq!(refused.status, 403);
-    assert_eq!(
-        refused.faults(),
-        [("insufficient_scope".to_owned(), "invoices:write".to_owned())]
-    );
+    assert_eq!(refused.faults(), [("insufficient_scope".to_owned(), "invoices:write".to_owned())]);
     let shown = reader.call(Method::GET, ME, &[], None).await.json();
     assert_eq!(shown["key"]["scopes"], serde_json::json!(["invoices:read"]));
 }
@@ -195,10 +167,8 @@ async fn me(world: &World, shop: &Merchant) -> u16 {
 /// A sound key with the public id of another and a secret of its own.
 pub fn wrong_secret(key: &SecretKey) -> SecretKey {
     const LETTERS: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-    let public = key
-        .public_id()
-        .bytes()
-        .map(|byte| LETTERS.iter().position(|&letter| letter == byte).unwrap() as u8);
+    let public =
+        key.public_id().bytes().map(|byte| LETTERS.iter().position(|&letter| letter == byte).unwrap() as u8);
     let mut bytes = public.collect::<Vec<_>>().into_iter();
     SecretKey::mint(key.kind(), move || bytes.next().unwrap_or_else(rand::random))
 }

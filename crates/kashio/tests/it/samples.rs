@@ -34,12 +34,7 @@ async fn the_documents_samples_work_as_printed() {
             assert_eq!(read.text, created.text);
         }
     }
-    assert_eq!(
-        world
-            .count("select count(*) from events where type = 'invoice.created'")
-            .await,
-        3
-    );
+    assert_eq!(world.count("select count(*) from events where type = 'invoice.created'").await, 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -48,13 +43,9 @@ async fn both_versions_differ_in_amounts_and_states_only() {
     let shop = world.merchant(Mode::Test).await;
     let created = shop.create(&order("v")).await.json();
     let path = format!("{INVOICES}/{}", created["id"].as_str().unwrap());
-    let newer = shop
-        .call(Method::GET, &path, &[("kashio-version", "1.0.1")], None)
-        .await;
+    let newer = shop.call(Method::GET, &path, &[("kashio-version", "1.0.1")], None).await;
     assert!(
-        newer
-            .text
-            .contains(r#""amount":20.00,"sub_total":20.00,"late_fee":0.00,"fees":0.00"#),
+        newer.text.contains(r#""amount":20.00,"sub_total":20.00,"late_fee":0.00,"fees":0.00"#),
         "{}",
         newer.text
     );
@@ -66,18 +57,11 @@ async fn both_versions_differ_in_amounts_and_states_only() {
     }
     assert_eq!(newer.json(), expected);
     for same in ["1.0.0", "1.0.0.a"] {
-        let older = shop
-            .call(Method::GET, &path, &[("kashio-version", same)], None)
-            .await;
+        let older = shop.call(Method::GET, &path, &[("kashio-version", same)], None).await;
         assert_eq!(older.json(), created);
     }
-    let unknown = shop
-        .call(Method::GET, &path, &[("kashio-version", "2.0")], None)
-        .await;
-    assert_eq!(
-        (unknown.status, unknown.code().as_str()),
-        (400, "unknown_version")
-    );
+    let unknown = shop.call(Method::GET, &path, &[("kashio-version", "2.0")], None).await;
+    assert_eq!((unknown.status, unknown.code().as_str()), (400, "unknown_version"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -99,25 +83,14 @@ async fn every_field_comes_back_as_it_went_in() {
     assert_eq!(created.status, 201, "{}", created.text);
     let out = created.json();
     assert_eq!(out["invoice_id"], "Ref-1 ÁÉ");
-    assert_eq!(
-        (&out["currency"], &out["amount"]),
-        (&json!("USD"), &json!("1234567.80"))
-    );
+    assert_eq!((&out["currency"], &out["amount"]), (&json!("USD"), &json!("1234567.80")));
     assert_eq!(out["request_datetime"], "2026-11-01T15:20:30");
     assert_eq!(out["customer"]["document_type"], "ruc");
     assert_eq!(out["customer"]["phone"], "+1738076035");
     assert_eq!(out["size_qr"], 200);
     assert_eq!(out["qr_code"], out["token"]);
-    assert!(
-        created.text.contains(&format!("\"metadata\":{metadata}")),
-        "{}",
-        created.text
-    );
-    assert!(
-        created
-            .text
-            .contains(r#""sub_merchant":{"name": "Tía", "logo":null}"#)
-    );
+    assert!(created.text.contains(&format!("\"metadata\":{metadata}")), "{}", created.text);
+    assert!(created.text.contains(r#""sub_merchant":{"name": "Tía", "logo":null}"#));
     assert_eq!(shop.get(out["id"].as_str().unwrap()).await.text, created.text);
 }
 

@@ -7,16 +7,9 @@ use crate::world::World;
 
 fn kashio(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kashio"));
-    command
-        .args(arguments)
-        .env_remove("DATABASE_URL")
-        .env_remove("RUST_LOG");
+    command.args(arguments).env_remove("DATABASE_URL").env_remove("RUST_LOG");
     let folder = tempfile::tempdir().unwrap();
-    command
-        .current_dir(folder.path())
-        .envs(environment.iter().copied())
-        .output()
-        .unwrap()
+    command.current_dir(folder.path()).envs(environment.iter().copied()).output().unwrap()
 }
 
 fn fails(arguments: &[&str], environment: &[(&str, &str)], code: i32, words: &str) {
@@ -27,41 +20,19 @@ fn fails(arguments: &[&str], environment: &[(&str, &str)], code: i32, words: &st
     assert!(stderr.contains(words), "{stderr}");
 }
 
-const FREE: [(&str, &str); 2] = [
-    ("KASHIO__HTTP__BIND", "127.0.0.1:0"),
-    ("KASHIO__MANAGEMENT__BIND", "127.0.0.1:0"),
-];
+const FREE: [(&str, &str); 2] =
+    [("KASHIO__HTTP__BIND", "127.0.0.1:0"), ("KASHIO__MANAGEMENT__BIND", "127.0.0.1:0")];
 
 #[test]
 fn a_bad_or_unknown_setting_is_named() {
-    fails(
-        &["serve"],
-        &[("KASHIO__HTTP__BIND", "nowhere")],
-        2,
-        "configuration",
-    );
+    fails(&["serve"], &[("KASHIO__HTTP__BIND", "nowhere")], 2, "configuration");
     fails(&["serve"], &[("KASHIO__HTTP__BINDE", "127.0.0.1:1")], 2, "binde");
     fails(&["serve"], &[("KASHIO__COLOUR", "blue")], 2, "colour");
-    fails(
-        &["serve"],
-        &[("KASHIO__HTTP__TRUSTED_PROXIES", "10.0.0.0/8,everyone")],
-        2,
-        "everyone",
-    );
+    fails(&["serve"], &[("KASHIO__HTTP__TRUSTED_PROXIES", "10.0.0.0/8,everyone")], 2, "everyone");
     fails(&["serve"], &[], 2, "database.url is not set");
-    fails(
-        &["serve"],
-        &[("DATABASE_URL", "mysql//x:hunter2@y")],
-        2,
-        "database.url",
-    );
+    fails(&["serve"], &[("DATABASE_URL", "mysql//x:hunter2@y")], 2, "database.url");
     fails(&["serve", "--config", "missing.toml"], &[], 2, "missing.toml");
-    fails(
-        &["serve"],
-        &[("KASHIO__ENVIRONMENT", "production")],
-        2,
-        "http.public_url",
-    );
+    fails(&["serve"], &[("KASHIO__ENVIRONMENT", "production")], 2, "http.public_url");
 }
 
 #[test]
@@ -77,12 +48,7 @@ fn no_usable_postgres_is_one_line() {
     fails(&["serve"], &environment, 1, "the database can not be reached");
     fails(&["migrate", "up"], &environment, 1, "migrate up");
     let empty = tempfile::tempdir().unwrap();
-    fails(
-        &["dev"],
-        &[("KASHIO_PG_BIN", empty.path().to_str().unwrap())],
-        1,
-        "Postgres",
-    );
+    fails(&["dev"], &[("KASHIO_PG_BIN", empty.path().to_str().unwrap())], 1, "Postgres");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -90,10 +56,7 @@ async fn a_taken_port_is_one_line() {
     let world = World::start().await;
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    let environment = [
-        ("DATABASE_URL", world.database.url()),
-        ("KASHIO__HTTP__BIND", address.as_str()),
-    ];
+    let environment = [("DATABASE_URL", world.database.url()), ("KASHIO__HTTP__BIND", address.as_str())];
     fails(&["serve"], &environment, 1, "can not listen");
 }
 
@@ -111,8 +74,5 @@ async fn migrating_twice_says_that_there_is_nothing_to_do() {
     let world = World::start().await;
     let output = kashio(&["migrate", "up"], &[("DATABASE_URL", world.database.url())]);
     assert_eq!(output.status.code(), Some(0));
-    assert_eq!(
-        String::from_utf8_lossy(&output.stdout),
-        "the schema is up to date\n"
-    );
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "the schema is up to date\n");
 }

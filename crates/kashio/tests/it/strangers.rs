@@ -31,10 +31,7 @@ struct Strange {
 async fn nobody_without_a_sound_key_gets_in_anywhere() {
     let world = World::start().await;
     let shop = world.merchant(Mode::Test).await;
-    let victim = shop.create(&order("mine")).await.json()["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let victim = shop.create(&order("mine")).await.json()["id"].as_str().unwrap().to_owned();
     let revoked = world.merchant(Mode::Test).await;
     world
         .execute(&format!(
@@ -46,41 +43,17 @@ async fn nobody_without_a_sound_key_gets_in_anywhere() {
     let bearer = |key: &SecretKey| vec![("authorization", format!("Bearer {}", key.expose()))];
     let unknown = SecretKey::mint(KeyKind::Merchant(Mode::Test), rand::random);
     let strangers = [
-        Strange {
-            name: "no key",
-            headers: vec![],
-            status: 401,
-        },
-        Strange {
-            name: "nonsense",
-            headers: vec![("authorization", "Bearer x".to_owned())],
-            status: 401,
-        },
-        Strange {
-            name: "unknown",
-            headers: bearer(&unknown),
-            status: 401,
-        },
-        Strange {
-            name: "wrong secret",
-            headers: bearer(&wrong_secret(&shop.key)),
-            status: 401,
-        },
-        Strange {
-            name: "revoked",
-            headers: bearer(&revoked.key),
-            status: 401,
-        },
+        Strange { name: "no key", headers: vec![], status: 401 },
+        Strange { name: "nonsense", headers: vec![("authorization", "Bearer x".to_owned())], status: 401 },
+        Strange { name: "unknown", headers: bearer(&unknown), status: 401 },
+        Strange { name: "wrong secret", headers: bearer(&wrong_secret(&shop.key)), status: 401 },
+        Strange { name: "revoked", headers: bearer(&revoked.key), status: 401 },
         Strange {
             name: "service key",
             headers: bearer(&SecretKey::mint(KeyKind::Service, rand::random)),
             status: 401,
         },
-        Strange {
-            name: "no scope",
-            headers: bearer(&powerless.key),
-            status: 403,
-        },
+        Strange { name: "no scope", headers: bearer(&powerless.key), status: 403 },
     ];
     let mut met = 0;
     for route in api::routes::all() {
@@ -95,18 +68,9 @@ async fn nobody_without_a_sound_key_gets_in_anywhere() {
             }
             let from = an_address().to_string();
             let mut headers: Vec<(&str, &str)> = vec![("x-forwarded-for", &from)];
-            headers.extend(
-                stranger
-                    .headers
-                    .iter()
-                    .map(|(name, value)| (*name, value.as_str())),
-            );
+            headers.extend(stranger.headers.iter().map(|(name, value)| (*name, value.as_str())));
             let answer = world.send(method.clone(), &path, &headers, body.as_deref()).await;
-            assert_eq!(
-                answer.status, stranger.status,
-                "{} at {method} {}",
-                stranger.name, route.path
-            );
+            assert_eq!(answer.status, stranger.status, "{} at {method} {}", stranger.name, route.path);
             assert!(!answer.text.contains(&victim));
             met += 1;
         }
@@ -119,10 +83,8 @@ async fn nobody_without_a_sound_key_gets_in_anywhere() {
 async fn another_accounts_or_modes_object_is_an_unknown_one() {
     let world = World::start().await;
     let account = AccountId::new(0, &rand::random());
-    let (test, live) = (
-        world.key_of(account, Mode::Test, None).await,
-        world.key_of(account, Mode::Live, None).await,
-    );
+    let (test, live) =
+        (world.key_of(account, Mode::Test, None).await, world.key_of(account, Mode::Live, None).await);
     let neighbour = world.merchant(Mode::Test).await;
     let callers = [&test, &live, &neighbour];
     let mut ids = Vec::new();
@@ -132,32 +94,17 @@ async fn another_accounts_or_modes_object_is_an_unknown_one() {
         ids.push(created.json()["id"].as_str().unwrap().to_owned());
     }
     let mut met = 0;
-    for route in api::routes::all()
-        .iter()
-        .filter(|route| route.path.contains("{id}"))
-    {
+    for route in api::routes::all().iter().filter(|route| route.path.contains("{id}")) {
         let method: Method = route.method.as_str().parse().unwrap();
         for (me, caller) in callers.iter().enumerate() {
             let body = body_of(&method, route.path);
             let ask = async |id: &str| -> Answer {
-                caller
-                    .call(
-                        method.clone(),
-                        &route.path.replace("{id}", id),
-                        &[],
-                        body.as_deref(),
-                    )
-                    .await
+                caller.call(method.clone(), &route.path.replace("{id}", id), &[], body.as_deref()).await
             };
             assert_ne!(ask(&ids[me]).await.status, 404, "one's own is found");
             let unknown = ask(&never_used(caller)).await;
             assert_eq!(unknown.status, 404);
-            for other in ids
-                .iter()
-                .enumerate()
-                .filter(|(owner, _)| *owner != me)
-                .map(|(_, id)| id)
-            {
+            for other in ids.iter().enumerate().filter(|(owner, _)| *owner != me).map(|(_, id)| id) {
                 let dressed_up = other.replacen("_test_", "_live_", 1);
                 let undressed = other.replacen("_live_", "_test_", 1);
                 for id in [

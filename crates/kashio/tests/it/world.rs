@@ -56,10 +56,7 @@ impl Answer {
     pub fn faults(&self) -> Vec<(String, String)> {
         let text = |value: &Value| value.as_str().unwrap_or("").to_owned();
         let errors = self.json()["error"].as_array().cloned().unwrap_or_default();
-        errors
-            .iter()
-            .map(|item| (text(&item["code"]), text(&item["param"])))
-            .collect()
+        errors.iter().map(|item| (text(&item["code"]), text(&item["param"]))).collect()
     }
 
     /// The answer without what is different each time.
@@ -70,9 +67,8 @@ impl Answer {
         }
         let stable = |name: &str| !matches!(name, "request-id" | "date");
         let headers = self.headers.iter().filter(|(name, _)| stable(name.as_str()));
-        let mut headers: Vec<_> = headers
-            .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
-            .collect();
+        let mut headers: Vec<_> =
+            headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect();
         headers.sort();
         // The order of names in this list is the CORS library's own, and changes.
         headers.retain(|(name, _)| name != "access-control-expose-headers");
@@ -102,23 +98,10 @@ impl World {
         // Calls say which address they come from, so that one test's failures do not lock out another's.
         settings.http.trusted_proxies = "127.0.0.1".to_owned();
         change(&mut settings);
-        let sql = PgPoolOptions::new()
-            .max_connections(2)
-            .connect(database.url())
-            .await
-            .unwrap();
+        let sql = PgPoolOptions::new().max_connections(2).connect(database.url()).await.unwrap();
         let running = serve::start(&settings).await.unwrap();
-        let client = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .unwrap();
-        World {
-            database,
-            sql,
-            client,
-            settings,
-            running: Some(running),
-        }
+        let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        World { database, sql, client, settings, running: Some(running) }
     }
 
     pub fn running(&self) -> &Running {
@@ -161,15 +144,7 @@ impl World {
                 Box::pin(async move {
                     tx.put_account(&settings).await?;
                     let (id, owner) = (KeyId::new(0, &rand::random()), Owner { account, mode });
-                    tx.add_key(NewKey {
-                        id,
-                        owner,
-                        name: "k",
-                        secret: &key,
-                        phc,
-                        hash_version: 1,
-                    })
-                    .await
+                    tx.add_key(NewKey { id, owner, name: "k", secret: &key, phc, hash_version: 1 }).await
                 })
             })
             .await
@@ -198,11 +173,7 @@ impl World {
     }
 
     pub async fn execute(&self, statement: &str) -> u64 {
-        sqlx::query(AssertSqlSafe(statement.to_owned()))
-            .execute(&self.sql)
-            .await
-            .unwrap()
-            .rows_affected()
+        sqlx::query(AssertSqlSafe(statement.to_owned())).execute(&self.sql).await.unwrap().rows_affected()
     }
 
     pub async fn send(
@@ -240,19 +211,10 @@ impl Merchant {
         body: Option<&str>,
     ) -> Answer {
         let (authorization, address) = (self.authorization(), self.address.to_string());
-        let mut headers = vec![
-            ("authorization", authorization.as_str()),
-            ("x-forwarded-for", address.as_str()),
-        ];
+        let mut headers =
+            vec![("authorization", authorization.as_str()), ("x-forwarded-for", address.as_str())];
         headers.extend_from_slice(more);
-        send(
-            &self.client,
-            method,
-            &format!("{}{path}", self.base),
-            &headers,
-            body,
-        )
-        .await
+        send(&self.client, method, &format!("{}{path}", self.base), &headers, body).await
     }
 
     pub async fn create(&self, body: &Value) -> Answer {
@@ -260,13 +222,11 @@ impl Merchant {
     }
 
     pub async fn create_with(&self, headers: &[(&str, &str)], body: &Value) -> Answer {
-        self.call(Method::POST, INVOICES, headers, Some(&body.to_string()))
-            .await
+        self.call(Method::POST, INVOICES, headers, Some(&body.to_string())).await
     }
 
     pub async fn get(&self, id: &str) -> Answer {
-        self.call(Method::GET, &format!("{INVOICES}/{id}"), &[], None)
-            .await
+        self.call(Method::GET, &format!("{INVOICES}/{id}"), &[], None).await
     }
 }
 
@@ -292,20 +252,13 @@ async fn send(
     }
     if let Some(body) = body {
         request = request.body(body.to_owned());
-        if !headers
-            .iter()
-            .any(|(name, _)| name.eq_ignore_ascii_case("content-type"))
-        {
+        if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
             request = request.header("content-type", "application/json");
         }
     }
     let response = request.send().await.unwrap();
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
-    Answer {
-        status,
-        headers,
-        text: response.text().await.unwrap(),
-    }
+    Answer { status, headers, text: response.text().await.unwrap() }
 }
 
 /// An address that no other caller has.

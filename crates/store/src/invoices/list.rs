@@ -1,0 +1,168 @@
+//! The one statement here that is put together: each condition only when it is asked for, because a plan for
+//! "absent or equal" could use no index.
+//!
+//! Never a sort over the whole account. A filter by state or currency falls into branches, each a walk along
+//! `invoices_class_idx` in the order of ids that stops at the page's end; their merge sorts a few pages. A
+//! filter that names a document, a reference or a ktin has an index of its own, and few rows.
+
+use domain::account::Owner;
+use domain::id::InvoiceId;
+use domain::invoice::filter::{Filter, Page, Span};
+use domain::invoice::table::State;
+use domain::money::Currency;
+use domain::time::Moment;
+use sqlx::{Postgres, QueryBuilder};
+
+const COLUMNS: &str = "id, created, invoice_id, request_datetime, customer, sub_merchant::text as sub_merchant, \
+     url_success, url_error, metadata::text as metadata, size_qr, ktin, token, late_fee_rule, content, currency, \
+     sub_total, due, expires, status, version, paid_at, payment_id, late_fee, now() as at";
+
+/// The statement, behind `prefix` (`explain`, or nothing).
+pub(super) fn statement(prefix: &str, owner: Owner, filter: &Filter, page: Page) -> QueryBuilder<Postgres> {
+    let mut sql = QueryBuilder::new(prefix);
+    sql.push("select * from (");
+    let branches = branches(filter);
+    for (place, branch) in branches.iter().enumerate() {
+        sql.push(if place == 0 { "(select " } else { " union all (select " });
+        sql.push(COLUMNS).push(" from invoices");
+        push_conditions(&mut sql, owner, filter, page, *branch);
+        push_end(&mut sql, page);
+        sql.push(")");
+    }
+    if branches.is_empty() {
+        // Paid between two moments and yet in another state: there is no such thing.
+        sql.push("select ").push(COLUMNS).push(" from invoices where false");
+    }
+    sql.push(") page");
+    push_end(&mut sql, page);
+    sql
+}
+
+/// The page before a cursor is read from the cursor upwards, and turned round.
+pub(super) const fn is_upwards(page: Page) -> bool {
+    page.before.is_some() && page.after.is_none()
+}
+
+/// Rows of one state in effect that one index walks in the order of ids.
+#[derive(Clone, Copy)]
+enum Class {
+    Stored(State),
+    /// Stored as pending, past its expiration: few, because storing that is never far behind.
+    Overdue,
+}
+
+/// `None` is the one branch that needs no class.
+fn branches(filter: &Filter) -> Vec<Option<(Class, Currency)>> {
+    let few = filter.reference.is_some() || filter.ktin.is_some() || filter.document_id.is_some();
+    let any = filter.states.is_none() && filter.currency.is_none() && filter.paid.is_open();
+    if few || any {
+        return vec![None];
+    }
+    let mut branches = Vec::new();
+    for state in filter.states.as_deref().unwrap_or(&State::ALL) {
+        let classes: &[Class] = match state {
+            State::Expired => &[Class::Stored(State::Expired), Class::Overdue],
+            State::Pending => &[Class::Stored(State::Pending)],
+            State::Paid => &[Class::Stored(State::Paid)],
+            State::Voided => &[Class::Stored(State::Voided)],
+        };
+        if !filter.paid.is_open() && *state != State::Paid {
+            continue;
+        }
+        for currency in Currency::ALL {
+            if filter.currency.is_none_or(|wanted| wanted == currency) {
+                branches.extend(classes.iter().map(|class| Some((*class, currency))));
+            }
+        }
+    }
+    branches
+}
+
+fn push_end(sql: &mut QueryBuilder<Postgres>, page: Page) {
+    sql.push(if is_upwards(page) { " order by id asc limit " } else { " order by id desc limit " });
+    sql.push_bind(i64::from(page.limit) + 1);
+}
+
+fn push_conditions(
+    sql: &mut QueryBuilder<Postgres>,
+    owner: Owner,
+    filter: &Filter,
+    page: Page,
+    branch: Option<(Class, Currency)>,
+) {
+    sql.push(" where account_id = ").push_bind(owner.account.uuid());
+    sql.push(" and livemode = ").push_bind(owner.mode.is_live());
+    match branch {
+        // States are written, not bound: the planner should see which partial index will do.
+        Some((Class::Stored(state), currency)) => {
+            sql.push(" and status = '")
+                .push(state.as_str())
+                .push("' and currency = '")
+                .push(currency.as_str());
+            sql.push(if state == State::Pending { "' and expires > now()" } else { "'" });
+        }
+        Some((Class::Overdue, currency)) => {
+            sql.push(" and status = 'pending' and expires <= now() and currency = '").push(currency.as_str());
+            sql.push("'");
+        }
+        None => push_class(sql, filter),
+    }
+    if let Some(after) = page.after {
+        sql.push(" and id < ").push_bind(after.uuid());
+    }
+    if let Some(before) = page.before {
+        sql.push(" and id > ").push_bind(before.uuid());
+    }
+    if let Some(reference) = &filter.reference {
+        sql.push(" and invoice_id = ").push_bind(reference.as_str().to_owned());
+    }
+    if let Some(ktin) = filter.ktin {
+        sql.push(" and ktin = ").push_bind(ktin.number());
+    }
+    if let Some(document) = &filter.document_id {
+        sql.push(" and customer->>'document_id' = ").push_bind(document.clone());
+    }
+    push_span(sql, "created", filter.created);
+    push_id_span(sql, filter.created);
+    push_span(sql, "paid_at", filter.paid);
+}
+
+/// State and currency of the few rows that another index finds.
+fn push_class(sql: &mut QueryBuilder<Postgres>, filter: &Filter) {
+    if let Some(currency) = filter.currency {
+        sql.push(" and currency = ").push_bind(currency.as_str());
+    }
+    if let Some(states) = &filter.states {
+        let names: Vec<String> = states.iter().map(|state| state.as_str().to_owned()).collect();
+        sql.push(
+            " and case when status = 'pending' and expires <= now() then 'expired' else status end = any(",
+        );
+        sql.push_bind(names).push(")");
+    }
+}
+
+fn push_span(sql: &mut QueryBuilder<Postgres>, column: &str, span: Span) {
+    if let Some(from) = span.from {
+        sql.push(" and ").push(column).push(" >= ").push_bind(from.to_utc());
+    }
+    if let Some(until) = span.until {
+        sql.push(" and ").push(column).push(" < ").push_bind(until.to_utc());
+    }
+}
+
+/// An id holds the millisecond of its creation, so a span of time is a span of the primary key: no index on
+/// `created` is needed. The slack is far more than the clocks of replicas differ.
+fn push_id_span(sql: &mut QueryBuilder<Postgres>, span: Span) {
+    const SLACK_SECONDS: i64 = 60;
+    const LAST_MILLIS: u64 = (1 << 48) - 1;
+    let id_at = |moment: Moment| {
+        let millis = u64::try_from(moment.unix()).unwrap_or(0).saturating_mul(1_000);
+        InvoiceId::new(millis.min(LAST_MILLIS), &[0; 10]).uuid()
+    };
+    if let Some(from) = span.from {
+        sql.push(" and id >= ").push_bind(id_at(from.plus_seconds(-SLACK_SECONDS)));
+    }
+    if let Some(until) = span.until {
+        sql.push(" and id < ").push_bind(id_at(until.plus_seconds(SLACK_SECONDS)));
+    }
+}
