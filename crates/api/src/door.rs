@@ -22,6 +22,11 @@ use crate::call::LoggedCaller;
 use crate::problem::Problem;
 use crate::{Api, Settings, headers};
 
+/// Longest URL, in bytes.
+const MAX_URI: usize = 8 * 1_024;
+/// Largest sum of the headers, in bytes; actix-web itself stops reading at 128 KiB.
+const MAX_HEADERS: usize = 32 * 1_024;
+
 /// The outermost layer.
 pub(crate) async fn identify(
     request: ServiceRequest,
@@ -72,6 +77,14 @@ pub(crate) async fn admit(
         headers::is_https(request.request(), &api.settings) || (!api.settings.require_https && is_loopback);
     if !allowed {
         return Ok(request.error_response(Problem::new(Code::HttpsRequired)));
+    }
+    if request.uri().to_string().len() > MAX_URI {
+        return Ok(request.error_response(Problem::new(Code::UriTooLong)));
+    }
+    let headers_size: usize =
+        request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    if headers_size > MAX_HEADERS {
+        return Ok(request.error_response(Problem::new(Code::HeadersTooLarge)));
     }
     let query = url::form_urlencoded::parse(request.query_string().as_bytes());
     let with_key: Vec<Item> = query

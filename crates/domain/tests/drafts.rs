@@ -93,6 +93,7 @@ fn all_faults_are_told_at_once_in_the_order_of_the_fields_and_the_callers_own_wo
         metadata: Field::Absent,
         size_qr: text("size_qr", "99"),
         enveloped: false,
+        asked: None,
     };
     let faults = [
         "external_id: TooShort { min: 1 }",
@@ -230,4 +231,23 @@ fn only_faults_of_the_clock_are_of_time() {
     for wrong in [Wrong::Missing, Wrong::DateTime, Wrong::AmountFormat, Wrong::TooLong { max: 100 }] {
         assert!(!wrong.is_of_time(), "{wrong:?}");
     }
+}
+
+#[test]
+fn a_draft_with_other_faults_is_told_those_of_time_as_well() {
+    let late = |asked| {
+        let mut draft = order();
+        draft.currency = text("currency", "EUR");
+        draft.request_datetime = text("request_datetime", "2099-01-01T00:00:00");
+        draft.expiration_datetime = text("expiration_datetime", "2020-01-01T00:00:00");
+        draft.due_datetime = Field::Absent;
+        draft.asked = asked;
+        faults_of(draft)
+    };
+    let now = domain::time::Moment::parse("2026-11-22T12:00:00").expect("a moment");
+    assert_eq!(late(None), ["currency: Currency"]);
+    let told =
+        ["currency: Currency", "request_datetime: RequestInFuture", "expiration_datetime: ExpirationPast"];
+    assert_eq!(late(Some((now, Mode::Live))), told);
+    assert_eq!(late(Some((now, Mode::Test))), told[..2]);
 }

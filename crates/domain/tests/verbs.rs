@@ -342,3 +342,15 @@ fn pending_and_paid_invoices_hold_their_reference() {
     let open: Vec<_> = State::ALL.into_iter().filter(|state| state.is_open()).collect();
     assert_eq!(open, [State::Pending, State::Paid]);
 }
+
+#[test]
+fn in_test_mode_an_expiration_may_be_amended_into_the_past() {
+    let account = shop();
+    let in_test_mode = domain::account::Owner { mode: domain::account::Mode::Test, ..owner() };
+    let change = Invoice::open(in_test_mode, &account, understood(order(), &account), opening(at(OPENED)));
+    let (invoice, _) = change.invoice.expect("an invoice");
+    let past = Amendment { expires: Some(at(OPENED)), ..Amendment::default() };
+    let amended = invoice.amend(past, Stamp { at: at(NOW), event: domain::id::EventId::new(1, &[1; 10]) });
+    let (amended, _) = amended.expect("allowed").invoice.expect("changed");
+    assert_eq!(amended.seen_at(at(NOW)).status, Status::Expired);
+}

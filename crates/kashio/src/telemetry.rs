@@ -10,16 +10,19 @@ pub enum Format {
     Json,
     /// Plain on stderr, for people.
     Plain,
+    /// Warnings and errors only, where a test's output goes.
+    Test,
 }
 
 /// Begins logging. `RUST_LOG` chooses what; by default what is worth knowing.
 pub fn start(format: Format) {
-    let filter = EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn,actix_server=warn"));
+    let usual = if format == Format::Test { "warn,sqlx=error" } else { "info,sqlx=warn,actix_server=warn" };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(usual));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_target(false);
     // Started twice (tests), the first one stays.
     let _ = match format {
         Format::Json => builder.json().flatten_event(true).try_init(),
+        Format::Test => builder.compact().with_test_writer().try_init(),
         Format::Plain => builder.compact().with_writer(std::io::stderr).try_init(),
     };
 }

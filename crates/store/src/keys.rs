@@ -108,7 +108,7 @@ impl Store {
             Box::pin(async move {
                 let row =
                     select_key!("where public_id = $1", public_id).fetch_optional(tx.connection()).await?;
-                row.map(KeyRecord::try_from).transpose()
+                Ok(row.map(KeyRecord::from))
             })
         })
         .await
@@ -128,7 +128,7 @@ impl Store {
         )
         .fetch_all(&mut *connection)
         .await?;
-        rows.into_iter().map(KeyRecord::try_from).collect()
+        Ok(rows.into_iter().map(KeyRecord::from).collect())
     }
 }
 
@@ -158,15 +158,12 @@ impl Tx {
     }
 }
 
-impl TryFrom<Row> for KeyRecord {
-    type Error = Error;
-
-    fn try_from(row: Row) -> Result<KeyRecord, Error> {
-        let corrupt = || Error::Corrupt { table: "api_keys", id: row.id };
-        let parse_scopes = |texts: &Vec<String>| -> Option<Vec<Scope>> {
-            texts.iter().map(|text| Scope::parse(text)).collect()
-        };
-        let scopes = row.scopes.as_ref().map(|texts| parse_scopes(texts).ok_or_else(corrupt)).transpose()?;
+impl From<Row> for KeyRecord {
+    fn from(row: Row) -> KeyRecord {
+        // A scope that this program does not know yet grants nothing here; one such row must not keep the
+        // replicas from hearing of the others.
+        let known = |texts: Vec<String>| texts.iter().filter_map(|text| Scope::parse(text)).collect();
+        let scopes = row.scopes.map(known);
         let account = accounts::Row {
             id: row.account_id,
             name: row.account_name,
@@ -177,7 +174,7 @@ impl TryFrom<Row> for KeyRecord {
             live_enabled: row.live_enabled,
             disabled_at: row.disabled_at,
         };
-        Ok(KeyRecord {
+        KeyRecord {
             id: KeyId::from_uuid(row.id),
             owner: Owner {
                 account: AccountId::from_uuid(row.account_id),
@@ -191,6 +188,6 @@ impl TryFrom<Row> for KeyRecord {
             last_used_at: row.last_used_at.map(Moment::truncated),
             expires_at: row.expires_at.map(Moment::truncated),
             revoked_at: row.revoked_at.map(Moment::truncated),
-        })
+        }
     }
 }

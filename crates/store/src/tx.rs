@@ -105,7 +105,10 @@ impl Store {
         let store = self.clone();
         let task = async move { store.attempts(name, writes, work).await };
         let outcome = self.inner.tasks.spawn_on(task, &self.inner.runtime).await;
-        outcome.unwrap_or_else(|_panic| Err(E::from(Error::Panicked(name))))
+        outcome.unwrap_or_else(|ended| {
+            let stopping = || Error::Unavailable("the program is stopping".to_owned());
+            Err(E::from(if ended.is_cancelled() { stopping() } else { Error::Panicked(name) }))
+        })
     }
 
     async fn attempts<T, E, F>(&self, name: &'static str, writes: bool, work: F) -> Result<T, E>

@@ -50,7 +50,7 @@ pub(crate) fn shop() -> Account {
 }
 
 pub(crate) fn owner() -> Owner {
-    Owner { account: shop().id, mode: Mode::Test }
+    Owner { account: shop().id, mode: Mode::Live }
 }
 
 pub(crate) fn given<T>(param: &str, value: T) -> Field<T> {
@@ -96,6 +96,7 @@ pub(crate) fn full_order() -> Draft {
         metadata: given("metadata", json(r#"{"b":1, "a":15.00}"#, r#"{"a":15,"b":1}"#)),
         size_qr: text("size_qr", "200"),
         enveloped: false,
+        asked: None,
     }
 }
 

@@ -8,11 +8,14 @@
 )]
 #![allow(unreachable_pub, reason = "a test program has no outside")]
 
+mod bad_input;
 mod exactly_once;
 mod front_door;
 mod keys;
+mod lists;
 mod resets;
 mod samples;
 mod starting;
 mod strangers;
+mod updates;
 mod world;

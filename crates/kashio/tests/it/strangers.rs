@@ -15,7 +15,8 @@ const OPEN: &[&str] = &[];
 /// A body that would be fine, were the caller.
 fn body_of(method: &Method, path: &str) -> Option<String> {
     match (method.as_str(), path) {
-        ("GET", _) => None,
+        ("GET" | "DELETE", _) => None,
+        ("PATCH" | "POST", "/v1/payments/invoices/{id}") => Some(r#"{"amount": "20.00"}"#.to_owned()),
         ("POST", "/v1/payments/invoices") => Some(order("stranger").to_string()),
         (method, path) => panic!("strangers.rs does not know how to call {method} {path}"),
     }
@@ -61,7 +62,10 @@ async fn nobody_without_a_sound_key_gets_in_anywhere() {
             continue;
         }
         let method: Method = route.method.as_str().parse().unwrap();
-        let (path, body) = (route.path.replace("{id}", &victim), body_of(&method, route.path));
+        let (path, body) = (
+            route.path.replace("{id}", &victim).replace("{date}", "2026-01-01"),
+            body_of(&method, route.path),
+        );
         for stranger in &strangers {
             if stranger.status == 403 && route.scopes.is_empty() {
                 continue;

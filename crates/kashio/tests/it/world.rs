@@ -83,6 +83,8 @@ impl World {
 
     /// A world whose settings are a little different.
     pub async fn with(change: impl FnOnce(&mut Settings)) -> World {
+        // What the service has to say is printed with a test that fails.
+        kashio::telemetry::start(kashio::telemetry::Format::Test);
         let prepare = async |url: String| {
             let options = url.parse()?;
             store::migrate::up(&options, |_| {}).await.map_err(Into::into)

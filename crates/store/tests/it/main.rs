@@ -1,0 +1,19 @@
+//! The store against a real Postgres: each test is a story on a database of its own.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that can not go on should stop"
+)]
+
+mod codes;
+mod create;
+mod idempotency;
+mod keys;
+mod migrate;
+mod races;
+mod table;
+mod tenancy;
+mod transactions;
+mod world;
