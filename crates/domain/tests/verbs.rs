@@ -350,7 +350,7 @@ fn in_test_mode_an_expiration_may_be_amended_into_the_past() {
     let change = Invoice::open(in_test_mode, &account, understood(order(), &account), opening(at(OPENED)));
     let (invoice, _) = change.invoice.expect("an invoice");
     let past = Amendment { expires: Some(at(OPENED)), ..Amendment::default() };
-    let amended = invoice.amend(past, Stamp { at: at(NOW), event: domain::id::EventId::new(1, &[1; 10]) });
+    let amended = invoice.amend(past, Stamp { at: at(OPENED), event: domain::id::EventId::new(1, &[1; 10]) });
     let (amended, _) = amended.expect("allowed").invoice.expect("changed");
     assert_eq!(amended.seen_at(at(NOW)).status, Status::Expired);
 }
