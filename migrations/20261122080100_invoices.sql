@@ -52,14 +52,14 @@ create index invoices_invoice_id_idx on invoices (account_id, livemode, invoice_
 create index invoices_class_idx on invoices (account_id, livemode, status, currency, id);
 
 -- Pending invoices by their expiration: the few that are past it count as expired before that is stored.
-create index invoices_overdue_idx on invoices (account_id, livemode, expires) where status = 'pending';
+create index invoices_overdue_idx on invoices (account_id, livemode, expires, id) where status = 'pending';
 
 -- The invoices of a payer, by his document.
 create index invoices_document_idx on invoices (account_id, livemode, (customer->>'document_id'), id)
     where customer->>'document_id' is not null;
 
 -- The invoices paid between two moments, by the bank's time.
-create index invoices_paid_at_idx on invoices (account_id, livemode, paid_at) where status = 'paid';
+create index invoices_paid_at_idx on invoices (account_id, livemode, paid_at, id) where status = 'paid';
 
 -- The table of states once more, below everything that could go round the domain. Said the same way in
 -- crates/domain/src/invoice/table.rs; a test compares the two.

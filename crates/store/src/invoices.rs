@@ -189,9 +189,14 @@ impl Invoices<'_> {
         Ok(Some(Listed { invoices, has_more, at: now }))
     }
 
-    /// What the database plans for a list: for the tests that hold it to its indexes.
+    /// What the database does for a list, step by step: for the tests that hold it to its indexes.
     pub async fn explain_list(self, filter: &Filter, page: Page) -> Result<String, Error> {
-        let mut statement = list::statement("explain ", self.owner, filter, page);
+        let mut statement = list::statement(
+            "explain (analyze, costs off, timing off, summary off) ",
+            self.owner,
+            filter,
+            page,
+        );
         let lines: Vec<String> = statement.build_query_scalar().fetch_all(self.tx.connection()).await?;
         Ok(lines.join("\n"))
     }

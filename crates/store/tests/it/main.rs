@@ -11,6 +11,7 @@ mod codes;
 mod create;
 mod idempotency;
 mod keys;
+mod lists;
 mod migrate;
 mod races;
 mod table;
