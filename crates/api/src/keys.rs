@@ -54,6 +54,26 @@ fn argon2() -> Argon2<'static> {
     Argon2::new(Algorithm::Argon2id, argon2::Version::V0x13, params)
 }
 
+/// Makes a new key.
+///
+/// # Errors
+/// When the machine gives no random bytes.
+pub fn mint(kind: KeyKind) -> Result<SecretKey, store::Error> {
+    // Far more than 44 characters can use up, whatever bytes are passed over.
+    let mut bytes = random_bytes::<512>()?.into_iter();
+    Ok(SecretKey::mint(kind, || bytes.next().unwrap_or_default()))
+}
+
+/// Random bytes of the operating system.
+///
+/// # Errors
+/// When there are none.
+pub fn random_bytes<const N: usize>() -> Result<[u8; N], store::Error> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|error| store::Error::Unavailable(error.to_string()))?;
+    Ok(bytes)
+}
+
 /// Hashes a new key for keeping.
 ///
 /// # Errors

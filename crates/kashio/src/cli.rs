@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+mod keys;
+
 use clap::{Parser, Subcommand};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
@@ -15,7 +17,7 @@ use crate::{Failure, dev, serve};
 
 /// KashIO Payments: collects money in Peru.
 #[derive(Parser)]
-#[command(name = "kashio", version, about)]
+#[command(name = "kashio", version, about = "KashIO Payments: collects money in Peru.")]
 struct Cli {
     /// A TOML file that goes over the compiled-in settings.
     #[arg(long, global = true, value_name = "FILE")]
@@ -33,6 +35,12 @@ enum Command {
     /// The schema.
     #[command(subcommand)]
     Migrate(Migrate),
+    /// Merchants' accounts.
+    #[command(subcommand)]
+    Account(keys::AccountCommand),
+    /// Merchants' API keys.
+    #[command(subcommand)]
+    Key(keys::KeyCommand),
 }
 
 #[derive(Subcommand)]
@@ -65,6 +73,8 @@ async fn execute(cli: Cli) -> Result<(), Failure> {
         Command::Dev(options) => dev::run(settings, options).await,
         Command::Serve => serve(settings).await,
         Command::Migrate(Migrate::Up) => migrate_up(&settings).await,
+        Command::Account(command) => keys::account(&settings, command).await,
+        Command::Key(command) => keys::key(&settings, command).await,
     }
 }
 

@@ -36,6 +36,37 @@ impl From<Row> for Account {
 }
 
 impl Tx {
+    /// The account of an id.
+    pub async fn account(&mut self, id: AccountId) -> Result<Option<Account>, Error> {
+        let row = sqlx::query_as!(
+            Row,
+            r#"
+            select id, name, version_pin, default_expiration_seconds, customer_required,
+                   late_fee as "late_fee: Json<LateFee>", live_enabled, disabled_at
+            from accounts where id = $1
+            "#,
+            id.uuid(),
+        )
+        .fetch_optional(self.connection())
+        .await?;
+        Ok(row.map(Account::from))
+    }
+
+    /// Every account, oldest first.
+    pub async fn accounts(&mut self) -> Result<Vec<Account>, Error> {
+        let rows = sqlx::query_as!(
+            Row,
+            r#"
+            select id, name, version_pin, default_expiration_seconds, customer_required,
+                   late_fee as "late_fee: Json<LateFee>", live_enabled, disabled_at
+            from accounts order by id
+            "#,
+        )
+        .fetch_all(self.connection())
+        .await?;
+        Ok(rows.into_iter().map(Account::from).collect())
+    }
+
     /// Adds an account, or, when it exists, gives it these settings.
     pub async fn put_account(&mut self, account: &Account) -> Result<(), Error> {
         sqlx::query!(

@@ -36,6 +36,20 @@ pub struct KeyRecord {
     pub expires_at: Option<Moment>,
     /// Refused since then.
     pub revoked_at: Option<Moment>,
+    /// The key that takes over from it.
+    pub replaced_by: Option<KeyId>,
+}
+
+/// Keys of one account and mode that are accepted at the same time, at most.
+pub const MAX_LIVE_KEYS: i64 = 20;
+
+/// What came of a wish to add a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Added {
+    /// It is there.
+    Yes,
+    /// The account has [`MAX_LIVE_KEYS`] already.
+    TooMany,
 }
 
 /// A hash of a key. It is no secret of the first rank, but it has no business in a log: no `Debug`.
@@ -71,6 +85,7 @@ struct Row {
     last_used_at: Option<Timestamp>,
     expires_at: Option<Timestamp>,
     revoked_at: Option<Timestamp>,
+    replaced_by: Option<uuid::Uuid>,
     account_name: String,
     version_pin: Option<String>,
     default_expiration_seconds: i64,
@@ -86,7 +101,7 @@ macro_rules! select_key {
             Row,
             r#"
             select api_keys.id, account_id, livemode, public_id, api_keys.name, phc, scopes,
-                   last_used_at, expires_at, revoked_at,
+                   last_used_at, expires_at, revoked_at, replaced_by,
                    accounts.name as account_name, version_pin, default_expiration_seconds, customer_required,
                    late_fee as "late_fee: Json<LateFee>", live_enabled, disabled_at
             from api_keys join accounts on accounts.id = account_id
@@ -158,6 +173,101 @@ impl Tx {
     }
 }
 
+impl Tx {
+    /// Adds a key, unless its account and mode have enough of them. The account's row is locked, so that two
+    /// at once count each other.
+    pub async fn add_key_within_limit(&mut self, key: NewKey<'_>) -> Result<Added, Error> {
+        let Owner { account, mode } = key.owner;
+        sqlx::query!("select id from accounts where id = $1 for update", account.uuid())
+            .fetch_optional(self.connection())
+            .await?;
+        let live = sqlx::query_scalar!(
+            r#"
+            select count(*) as "count!" from api_keys
+            where account_id = $1 and livemode = $2 and revoked_at is null
+              and (expires_at is null or expires_at > now())
+            "#,
+            account.uuid(),
+            mode.is_live(),
+        )
+        .fetch_one(self.connection())
+        .await?;
+        if live >= MAX_LIVE_KEYS {
+            return Ok(Added::TooMany);
+        }
+        self.add_key(key).await.map(|()| Added::Yes)
+    }
+
+    /// The keys of an account, oldest first.
+    pub async fn keys(&mut self, account: AccountId) -> Result<Vec<KeyRecord>, Error> {
+        let rows = select_key!("where account_id = $1 order by livemode, api_keys.id", account.uuid())
+            .fetch_all(self.connection())
+            .await?;
+        Ok(rows.into_iter().map(KeyRecord::from).collect())
+    }
+
+    /// The key of an id, locked.
+    pub async fn lock_key(&mut self, id: KeyId, mode: Mode) -> Result<Option<KeyRecord>, Error> {
+        let row = select_key!(
+            "where api_keys.id = $1 and livemode = $2 for update of api_keys",
+            id.uuid(),
+            mode.is_live(),
+        )
+        .fetch_optional(self.connection())
+        .await?;
+        Ok(row.map(KeyRecord::from))
+    }
+
+    /// Ends a key for ever. Ended already: nothing changes.
+    pub async fn revoke_key(&mut self, key: &KeyRecord) -> Result<(), Error> {
+        sqlx::query!(
+            r#"
+            update api_keys set revoked_at = now(), changed_at = now()
+            where account_id = $1 and livemode = $2 and id = $3 and revoked_at is null
+            "#,
+            key.owner.account.uuid(),
+            key.owner.mode.is_live(),
+            key.id.uuid(),
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+
+    /// Lets a key end in `overlap_seconds`, or when it would have anyway, and names its successor, which gets
+    /// its scopes and its end.
+    pub async fn replace_key(
+        &mut self,
+        key: &KeyRecord,
+        by: KeyId,
+        overlap_seconds: i64,
+    ) -> Result<(), Error> {
+        sqlx::query!(
+            r#"
+            with old as (
+                update api_keys
+                set replaced_by = $4, changed_at = now(),
+                    expires_at = least(expires_at, now() + $5::bigint * interval '1 second')
+                where account_id = $1 and livemode = $2 and id = $3
+                returning scopes
+            )
+            update api_keys set scopes = old.scopes, expires_at = $6
+            from old
+            where account_id = $1 and livemode = $2 and id = $4
+            "#,
+            key.owner.account.uuid(),
+            key.owner.mode.is_live(),
+            key.id.uuid(),
+            by.uuid(),
+            overlap_seconds,
+            key.expires_at.map(|end| end.to_utc()),
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+}
+
 impl From<Row> for KeyRecord {
     fn from(row: Row) -> KeyRecord {
         // A scope that this program does not know yet grants nothing here; one such row must not keep the
@@ -188,6 +298,7 @@ impl From<Row> for KeyRecord {
             last_used_at: row.last_used_at.map(Moment::truncated),
             expires_at: row.expires_at.map(Moment::truncated),
             revoked_at: row.revoked_at.map(Moment::truncated),
+            replaced_by: row.replaced_by.map(KeyId::from_uuid),
         }
     }
 }

@@ -13,6 +13,7 @@ mod exactly_once;
 mod front_door;
 mod keys;
 mod lists;
+mod operator;
 mod resets;
 mod samples;
 mod starting;
