@@ -7,7 +7,7 @@
 //!           └ routes
 //! ```
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix_cors::Cors;
 use actix_web::body::{BoxBody, MessageBody};
@@ -16,11 +16,16 @@ use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, web};
 use domain::id::base57;
+use tokio::time::timeout;
 use wire::problem::{self as wire_problem, Code, Item, Language};
 
 use crate::call::LoggedCaller;
 use crate::problem::Problem;
 use crate::{Api, Settings, headers};
+
+/// A body has 10 s to arrive, its handler 15 s from then on. Everything that a handler waits for ends sooner by
+/// itself, so this is for what nobody thought of.
+const HANDLER_TIME: Duration = Duration::from_secs(25);
 
 /// Longest URL, in bytes.
 const MAX_URI: usize = 8 * 1_024;
@@ -43,7 +48,11 @@ pub(crate) async fn identify(
         .is_some_and(|api| headers::is_https(request.request(), &api.settings));
 
     // The layers inside answer for themselves; a clone of the request kept here would keep routes from matching.
-    let response = next.call(request).await?.map_into_boxed_body();
+    let handled = timeout(HANDLER_TIME, next.call(request)).await;
+    let response = match handled {
+        Ok(response) => response?.map_into_boxed_body(),
+        Err(_) => return Err(Problem::new(Code::Unavailable).into()),
+    };
     let mut response = with_error_body(response, &request_id, language);
     let headers = response.headers_mut();
     let mut set = |name: &'static str, value: &str| {
@@ -88,7 +97,7 @@ pub(crate) async fn admit(
     }
     let query = url::form_urlencoded::parse(request.query_string().as_bytes());
     let with_key: Vec<Item> = query
-        .filter(|(_, value)| domain::key::looks_like_key(value))
+        .filter(|(name, value)| domain::key::looks_like_key(value) || domain::key::looks_like_key(name))
         .map(|(name, _)| if domain::key::looks_like_key(&name) { String::new() } else { name.into_owned() })
         .map(|name| Item::at(name, Code::KeyInUrl))
         .collect();
@@ -140,7 +149,11 @@ fn with_error_body(
     let items = match problem {
         Some(problem) => {
             if let Problem::Store(error) = problem {
-                tracing::error!(request_id, %error, "request {request_id} failed: {error}");
+                if status.as_u16() == 500 {
+                    tracing::error!(request_id, %error, "request {request_id} failed: {error}");
+                } else {
+                    tracing::warn!(request_id, %error, "request {request_id} was not served: {error}");
+                }
             }
             problem.items().0
         }

@@ -7,6 +7,7 @@ use actix_web::http::header::HeaderMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use base64::{alphabet, engine::DecodePaddingMode};
+use domain::key::looks_like_key;
 use ipnet::IpNet;
 use zeroize::Zeroizing;
 
@@ -37,10 +38,9 @@ pub(crate) fn key(headers: &HeaderMap) -> Option<Zeroizing<String>> {
         return None;
     }
     let decoded = BASE64.decode(credentials).ok().map(Zeroizing::new);
-    let user = decoded
-        .as_ref()
-        .and_then(|bytes| std::str::from_utf8(bytes).ok())
-        .and_then(|text| text.split(':').next().filter(|user| domain::key::looks_like_key(user)));
+    // The password may be any bytes; only the user name is looked at.
+    let user = decoded.as_ref().and_then(|bytes| bytes.split(|&byte| byte == b':').next());
+    let user = user.and_then(|user| std::str::from_utf8(user).ok()).filter(|user| looks_like_key(user));
     Some(user.map_or_else(raw, |user| Zeroizing::new(user.to_owned())))
 }
 

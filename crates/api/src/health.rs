@@ -72,7 +72,7 @@ impl Readiness {
         if self.production {
             reasons.extend(looked.not_durable.iter().map(|setting| format!("{setting} is off")));
         }
-        let (error, _) = self.store.clock_accuracy();
+        let (error, _) = self.store.clock().accuracy();
         if error > CLOCK_ERROR {
             reasons.push("the clock is not known within 250 ms".to_owned());
         }

@@ -13,7 +13,7 @@ use domain::id::InvoiceKind;
 use domain::invoice::draft::NewInvoice;
 use domain::invoice::{Invoice, Seen};
 use futures_util::FutureExt;
-use store::{Answer, Claim, Create, Tx};
+use store::{Answer, Claim, Create, Error, Tx};
 use wire::invoice::{View, render};
 use wire::json::Object;
 use wire::problem::{Code, Item};
@@ -54,9 +54,12 @@ pub async fn create(mut call: Call<WriteInvoices>) -> Result<Reply, Problem> {
 
     if late.is_empty() {
         let remember = claim.clone().map(|claim| (claim, answer.clone()));
-        let created = store.create(vec![Create { change: change.clone(), remember }]).await;
-        if created.is_ok_and(|opened| opened.contains(&invoice.id)) {
-            return Ok(Reply::fresh(answer));
+        match store.create(vec![Create { change: change.clone(), remember }]).await {
+            Ok(opened) if opened.contains(&invoice.id) => return Ok(Reply::fresh(answer)),
+            // Seen before, a race that was lost, or a COMMIT of which nobody knows: alone it will be told.
+            Ok(_) | Err(Error::Conflict(_) | Error::Lost(_) | Error::Contended(_) | Error::Stale) => {}
+            Err(Error::LockTimeout) if claim.is_some() => return Err(Error::InProgress.into()),
+            Err(error) => return Err(error.into()),
         }
     }
     let wish = Arc::new(Wish { change, invoice, answer, late, view: call.view_settings() });
@@ -82,7 +85,13 @@ fn understand(
     let claim = call.claim(canonical).map_err(|item| items.push(item));
     match (new, claim) {
         (Some(new), Ok(claim)) if items.is_empty() => Ok((new, claim)),
-        (_, _) => Err(Problem::Told(items)),
+        (new, _) => {
+            // The values are sound, but something else is not: time's faults are told with it.
+            let now = call.api.store.clock().now();
+            let late = new.map(|new| new.faults_at(now, call.owner.mode, account)).unwrap_or_default();
+            items.extend(late.0.into_iter().map(Item::from));
+            Err(Problem::Told(items))
+        }
     }
 }
 

@@ -196,6 +196,10 @@ impl Keys {
         from: IpAddr,
     ) -> Result<(), Problem> {
         let known = self.verified.get_or_insert_async(&seal, async {
+            // Those who waited for the same token may have failed meanwhile.
+            if self.failures.too_many(key.public_id(), from) {
+                return Err(Problem::new(Code::TooManyFailures));
+            }
             if self.argon2_accepts(key, &record.phc).await? {
                 Ok((Arc::from(record.public_id.as_str()), record.phc.clone()))
             } else {

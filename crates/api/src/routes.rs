@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 
 use actix_web::http::Method;
-use actix_web::{FromRequest, Handler, Responder, Route as ActixRoute, guard, web};
+use actix_web::{
+    FromRequest, Handler, HttpRequest, HttpResponse, Responder, Route as ActixRoute, guard, web,
+};
 use domain::key::Scope;
 
 use crate::call::{Call, Needs};
@@ -63,11 +65,17 @@ pub fn configure(config: &mut web::ServiceConfig) {
         for route in routes {
             resource = resource.route((route.handle)(when(&route.method)));
         }
-        let refuse = move || {
+        let others = move |request: HttpRequest| {
             let allow = allow.clone();
-            async move { Err::<&str, Problem>(Problem::MethodNotAllowed(allow)) }
+            async move {
+                // A preflight is answered before it comes here; this one only asks what there is.
+                if request.method() == Method::OPTIONS {
+                    return Ok(HttpResponse::NoContent().insert_header(("Allow", allow)).finish());
+                }
+                Err(Problem::MethodNotAllowed(allow))
+            }
         };
-        config.service(resource.default_service(web::to(refuse)));
+        config.service(resource.default_service(web::to(others)));
     }
 }
 

@@ -53,14 +53,6 @@ pub enum Wrong {
     SizeQr,
 }
 
-impl Wrong {
-    /// Whether only time brought this fault: the same request was, or will be, without it. Such a fault
-    /// never beats an answer that was saved earlier.
-    pub const fn is_of_time(self) -> bool {
-        matches!(self, Wrong::ExpirationPast | Wrong::ExpirationTooFar | Wrong::RequestInFuture)
-    }
-}
-
 /// One fault: where, and what.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {

@@ -4,6 +4,8 @@
 //! its expiration is expired for every verb and every reader at once; storing that follows when the expiry
 //! duty, or the next write, meets it.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::account::{Account, Mode, Owner};
@@ -30,8 +32,15 @@ use table::State;
 pub const DEFAULT_QR_PIXELS: u16 = 150;
 
 /// The random name by which a payer opens the payment page: 128 bits in base 57. Whoever has it may look.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Token(String);
+
+/// It opens a page with personal data: never shown.
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token")
+    }
+}
 
 impl Token {
     /// A token of sixteen random bytes.

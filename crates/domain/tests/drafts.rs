@@ -224,16 +224,6 @@ fn the_default_expiration_is_the_accounts() {
 }
 
 #[test]
-fn only_faults_of_the_clock_are_of_time() {
-    for wrong in [Wrong::ExpirationPast, Wrong::ExpirationTooFar, Wrong::RequestInFuture] {
-        assert!(wrong.is_of_time(), "{wrong:?}");
-    }
-    for wrong in [Wrong::Missing, Wrong::DateTime, Wrong::AmountFormat, Wrong::TooLong { max: 100 }] {
-        assert!(!wrong.is_of_time(), "{wrong:?}");
-    }
-}
-
-#[test]
 fn a_draft_with_other_faults_is_told_those_of_time_as_well() {
     let late = |asked| {
         let mut draft = order();

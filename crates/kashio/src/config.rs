@@ -139,6 +139,15 @@ impl Settings {
                 return Err(usage(format!("{name} is not an http(s) URL")));
             }
         }
+        for origin in self.cors_origins() {
+            // As browsers send it: scheme, host and port, nothing behind (RFC 6454).
+            let sound = Url::parse(&origin).is_ok_and(|url| url.origin().ascii_serialization() == origin);
+            if !sound {
+                return Err(usage(format!(
+                    "http.cors_origins: {origin} is not an origin such as https://tienda.pe"
+                )));
+            }
+        }
         if self.environment == EnvironmentName::Production {
             self.check_production()?;
         }
@@ -182,7 +191,7 @@ impl Settings {
 
     /// The origins of `http.cors_origins`.
     pub fn cors_origins(&self) -> Vec<String> {
-        list(&self.http.cors_origins).map(str::to_owned).collect()
+        list(&self.http.cors_origins).filter(|origin| *origin != "*").map(str::to_owned).collect()
     }
 
     /// Where the program works.

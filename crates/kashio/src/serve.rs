@@ -9,13 +9,16 @@ use api::keys::POLL_EVERY;
 use api::{Api, listen};
 use store::Store;
 use tokio::task::JoinHandle;
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use crate::Failure;
 use crate::config::{EnvironmentName, Settings};
 
 /// How often the database's health and clock are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// How long one turn of a duty may take.
+const DUTY_TIME: Duration = Duration::from_secs(3);
 
 /// A replica that serves. Dropped without [`Running::stop`], it just ends.
 pub struct Running {
@@ -50,6 +53,13 @@ pub async fn start(settings: &Settings) -> Result<Running, Failure> {
     let store = Store::open(store::Settings { connect, connections })
         .await
         .map_err(|error| Failure::failed("the database can not be reached", error))?;
+    if settings.environment == EnvironmentName::Production {
+        let is_dev = store::migrate::is_for_dev(&settings.database()?).await;
+        if is_dev.map_err(|error| Failure::failed("the database can not be asked", error))? {
+            let refusal = "the database was made by kashio dev: its keys are known to everybody";
+            return Err(Failure::Usage(refusal.to_owned()));
+        }
+    }
     let api = Api::new(store.clone(), api_settings(settings, public)?);
     let readiness = Readiness::new(store.clone(), settings.environment == EnvironmentName::Production);
     readiness.look().await;
@@ -121,7 +131,8 @@ where
     turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         turns.tick().await;
-        duty().await;
+        // A connection that answers no more must not hold the duty for ever; the next turn takes another.
+        let _late = timeout(DUTY_TIME, duty()).await;
     }
 }
 

@@ -47,15 +47,18 @@ pub enum Error {
 pub enum Conflict {
     /// `invoices_invoice_id_open_key`: an open invoice has this reference already.
     InvoiceId,
-    /// `api_keys_public_id_key`: a key of this public id exists.
-    KeyPublicId,
+    /// `idempotency_keys_pkey`: the key was used, or is used twice in one slice.
+    IdempotencyKey,
+    /// `invoices_ktin_key` or `invoices_token_key`: a number or token was drawn twice.
+    Drawn,
 }
 
 impl Conflict {
     fn of_constraint(name: &str) -> Option<Conflict> {
         match name {
             "invoices_invoice_id_open_key" => Some(Conflict::InvoiceId),
-            "api_keys_public_id_key" => Some(Conflict::KeyPublicId),
+            "idempotency_keys_pkey" => Some(Conflict::IdempotencyKey),
+            "invoices_ktin_key" | "invoices_token_key" => Some(Conflict::Drawn),
             _ => None,
         }
     }

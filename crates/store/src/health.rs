@@ -1,8 +1,6 @@
 //! Whether the database is well enough to serve. Asked once a second on a connection of its own; `/readyz`
 //! reads what was found and never waits.
 
-use std::time::Duration;
-
 use crate::{Error, Store, migrate};
 
 /// What one look at the database found.
@@ -31,10 +29,5 @@ impl Store {
         .await?;
         let schema = migrate::difference(&mut connection).await?;
         Ok(Health { schema, not_durable })
-    }
-
-    /// How far the clock may be off, and the age of its newest sample.
-    pub fn clock_accuracy(&self) -> (Duration, Duration) {
-        self.clock().accuracy()
     }
 }

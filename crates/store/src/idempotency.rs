@@ -1,6 +1,8 @@
 //! Exactly once: a claim on a caller's `Idempotency-Key`, its effect and its saved answer are one
 //! transaction. A claim is not a lock for anything else: invoices have their own.
 
+use std::fmt;
+
 use bytes::Bytes;
 use domain::account::Owner;
 use futures_util::future::BoxFuture;
@@ -20,7 +22,7 @@ pub struct Claim {
 }
 
 /// An answer as it goes out and as it is saved. The store never looks into it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Answer {
     /// HTTP status, 2xx.
     pub status: u16,
@@ -30,6 +32,13 @@ pub struct Answer {
     pub location: Option<String>,
     /// The body, to the byte.
     pub body: Bytes,
+}
+
+/// Bodies hold personal data: only their size is shown.
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Answer {{ status: {}, body: {} bytes }}", self.status, self.body.len())
+    }
 }
 
 /// What became of a request that is to have one effect.

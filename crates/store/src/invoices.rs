@@ -158,8 +158,8 @@ pub struct Listed {
 }
 
 impl Invoices<'_> {
-    /// A page of the invoices that a filter lets through; `None` when a cursor is no invoice of this owner.
-    pub async fn list(self, filter: &Filter, page: Page) -> Result<Option<Listed>, Error> {
+    /// A page of the invoices that a filter lets through, or the cursor that is no invoice of this owner.
+    pub async fn list(self, filter: &Filter, page: Page) -> Result<Result<Listed, InvoiceId>, Error> {
         for cursor in [page.after, page.before].into_iter().flatten() {
             let known = sqlx::query_scalar!(
                 r#"
@@ -173,7 +173,7 @@ impl Invoices<'_> {
             .fetch_one(self.tx.connection())
             .await?;
             if !known {
-                return Ok(None);
+                return Ok(Err(cursor));
             }
         }
         let mut statement = list::statement("", self.owner, filter, page);
@@ -186,7 +186,7 @@ impl Invoices<'_> {
         let now = rows.first().map_or_else(|| self.tx.store().clock().now(), |row| Moment::truncated(row.at));
         let known = rows.into_iter().map(|row| row.known(self.owner).map(|known| known.invoice));
         let invoices = known.collect::<Result<_, _>>()?;
-        Ok(Some(Listed { invoices, has_more, at: now }))
+        Ok(Ok(Listed { invoices, has_more, at: now }))
     }
 
     /// What the database does for a list, step by step: for the tests that hold it to its indexes.

@@ -67,6 +67,7 @@ pub struct Store {
 
 struct Inner {
     pool: PgPool,
+    connections: u32,
     /// Health and duties never wait behind requests.
     aside: PgPool,
     runtime: Handle,
@@ -94,6 +95,7 @@ impl Store {
         let clock = Clock::start(&aside).await?;
         let inner = Inner {
             pool: pool(settings.connections.max(1)),
+            connections: settings.connections.max(1),
             aside,
             runtime: Handle::current(),
             tasks: TaskTracker::new(),

@@ -84,6 +84,19 @@ pub async fn create_database(connect: &PgConnectOptions, name: &str) -> Result<(
     connection.close().await.map_err(Error::from)
 }
 
+/// Whether `kashio dev` made this database.
+///
+/// # Errors
+/// When the database can not be reached.
+pub async fn is_for_dev(connect: &PgConnectOptions) -> Result<bool, Error> {
+    let mut connection = connect.clone().disable_statement_logging().connect().await?;
+    let marked = sqlx::query_scalar!(r#"select to_regclass('public.kashio_dev') is not null as "marked!""#)
+        .fetch_one(&mut connection)
+        .await?;
+    connection.close().await?;
+    Ok(marked)
+}
+
 /// Marks an empty database as one that `kashio dev` may use. `false`: it is neither empty nor marked, and
 /// nothing was done to it.
 ///

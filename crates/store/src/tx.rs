@@ -21,16 +21,18 @@ use crate::error::{Error, Failure};
 const BEGIN: &str = "begin; set local statement_timeout = '5s'; set local lock_timeout = '2s'; \
                      set local idle_in_transaction_session_timeout = '5s'";
 
-/// How long a transaction may take in all; the handler that waits for it has the same.
-const DEADLINE: Duration = Duration::from_secs(15);
+/// How long a transaction may take in all; the handler that waits for it has 15 s.
+const DEADLINE: Duration = Duration::from_secs(12);
 
 /// How often a transaction is run again.
 const CONTENDED_RETRIES: u32 = 3;
 const STALE_RETRIES: u32 = 8;
 const LOST_RETRIES: u32 = 2;
-/// Beginning again does no harm, nor does reading; after a restart of Postgres every pooled connection is
-/// dead once, and a read, which begins nothing, meets the dead one with its first statement.
-const BEGIN_RETRIES: u32 = 128;
+/// Beginning again does no harm, nor does reading. After a restart of Postgres every pooled connection is dead
+/// once, and a read, which begins nothing, meets the dead one with its first statement: so often, and a little
+/// more, is tried, but no longer than the pool may be waited for.
+const SPARE_RETRIES: u32 = 2;
+const BEGIN_TIME: Duration = Duration::from_secs(1);
 
 /// A connection that work may be done with: inside a transaction, or, for reads, a plain one.
 pub struct Tx {
@@ -118,7 +120,8 @@ impl Store {
     {
         let deadline = Instant::now() + DEADLINE;
         let (mut contended, mut stale, mut lost) = (0, 0, 0);
-        let (lost_retries, lost_pause) = if writes { (LOST_RETRIES, 50) } else { (BEGIN_RETRIES, 1) };
+        let pooled = self.inner.connections + SPARE_RETRIES;
+        let (lost_retries, lost_pause) = if writes { (LOST_RETRIES, 50) } else { (pooled, 1) };
         loop {
             let failure = match self.attempt(writes, deadline, &work).await {
                 Ok(done) => return Ok(done),
@@ -164,7 +167,7 @@ impl Store {
     }
 
     async fn begin(&self, writes: bool) -> Result<Connection, Error> {
-        let mut tries = 0;
+        let (began, mut tries) = (Instant::now(), 0);
         loop {
             let begun = if writes {
                 self.inner.pool.begin_with(BEGIN).await.map(Connection::Transaction)
@@ -172,7 +175,13 @@ impl Store {
                 self.inner.pool.acquire().await.map(Connection::Plain)
             };
             match begun.map_err(Error::from) {
-                Err(Error::Lost(_)) if count(&mut tries) <= BEGIN_RETRIES => {}
+                Err(Error::Lost(why)) => {
+                    let again = count(&mut tries) <= self.inner.connections + SPARE_RETRIES;
+                    if !again || began.elapsed() >= BEGIN_TIME {
+                        return Err(Error::Unavailable(why));
+                    }
+                    sleep(Duration::from_millis(u64::from(tries))).await;
+                }
                 begun => return begun,
             }
         }

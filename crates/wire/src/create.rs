@@ -107,7 +107,7 @@ pub fn read(body: Object<'_>) -> CreateInvoice {
 /// `{"invoice": {…}}`, and nothing beside it, is the seed's envelope.
 fn open_envelope<'b>(mut body: Object<'b>, faults: &mut Vec<Item>) -> (Object<'b>, bool) {
     match body.remove("invoice") {
-        None => (body, false),
+        None | Some(Value { kind: Kind::Null, .. }) => (body, false),
         Some(Value { kind: Kind::Object(inner), .. }) => {
             let mut reader = Reader::default();
             reader.refuse_unknown("", body, &[]);

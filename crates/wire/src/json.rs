@@ -500,8 +500,8 @@ impl fmt::Display for Place<'_> {
     }
 }
 
-/// C0 controls, DEL and C1 controls; bidi embeddings, overrides and isolates.
-/// Whether a character is refused in every text: controls, and overrides of direction.
+/// Whether a character is refused in every text: C0 controls, DEL and C1 controls; bidi embeddings, overrides
+/// and isolates.
 pub fn is_forbidden(c: char) -> bool {
     c.is_control() || matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }

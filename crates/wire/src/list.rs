@@ -43,7 +43,7 @@ pub const PARAMETERS: &[&str] = &[
 const MAX_TEXT: usize = 200;
 
 /// A list request, understood.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ListInvoices {
     /// Which.
     pub filter: Filter,

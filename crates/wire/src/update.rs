@@ -35,7 +35,7 @@ const READ_ONLY: &[&str] = &[
 pub struct UpdateInvoice {
     /// What is to change.
     pub amendment: Amendment,
-    /// What must be equal to what stands there: path, and the text of its JSON.
+    /// What must be equal to what stands there: path, and its meaning.
     echoes: Vec<(String, String)>,
 }
 
@@ -47,7 +47,7 @@ pub fn read(body: Object<'_>) -> Result<UpdateInvoice, Vec<Item>> {
     let mut reader = Reader::default();
     let mut envelope = body;
     let fields = match envelope.remove("invoice") {
-        None => envelope,
+        None | Some(Value { kind: Kind::Null, .. }) => envelope,
         Some(Value { kind: Kind::Object(inner), .. }) => {
             for (name, _) in envelope {
                 reader.items.push(Item::at(name, Code::UnknownField { nearest: None }));
@@ -173,7 +173,8 @@ impl Reader {
 
     fn echo(&mut self, path: String, value: &Value<'_>) {
         if !matches!(value.kind, Kind::Null) {
-            self.update.echoes.push((path, value.raw.to_owned()));
+            let meaning = meaning(field_of(&path).0, value);
+            self.update.echoes.push((path, meaning));
         }
     }
 
@@ -190,26 +191,28 @@ impl UpdateInvoice {
         let Ok(current) = json::parse_object(current) else {
             return vec![Item::new(Code::InternalError)];
         };
-        let differs = |(path, sent): &&(String, String)| !is_equal(path, sent, &current);
+        let differs = |(path, meant): &&(String, String)| !stands(path, meant, &current);
         self.echoes.iter().filter(differs).map(|(path, _)| Item::at(path, Code::FieldNotUpdatable)).collect()
     }
 }
 
-fn is_equal(path: &str, sent: &str, current: &Object<'_>) -> bool {
-    let (name, inner) = match path {
+/// The field of the answer that a path means, and the one inside it.
+fn field_of(path: &str) -> (&str, Option<&str>) {
+    match path {
         "external_id" => ("invoice_id", None),
         "payer_phone" => ("customer", Some("phone")),
         path => path.split_once('.').map_or((path, None), |(name, inner)| (name, Some(inner))),
-    };
-    let Ok(sent) = json::parse(sent.as_bytes()) else {
-        return false;
-    };
-    let stands = match (current.get(name), inner) {
+    }
+}
+
+fn stands(path: &str, meant: &str, current: &Object<'_>) -> bool {
+    let (name, inner) = field_of(path);
+    let found = match (current.get(name), inner) {
         (Some(Value { kind: Kind::Object(fields), .. }), Some(inner)) => fields.get(inner),
         (Some(_) | None, Some(_)) => None,
         (found, None) => found,
     };
-    stands.is_some_and(|stands| meaning(name, &sent) == meaning(name, stands))
+    found.is_some_and(|found| meaning(name, found) == meant)
 }
 
 /// The value, without what only spelling makes different.

@@ -41,8 +41,14 @@ async fn page(call: &Call<ReadInvoices>) -> Result<(Vec<Vec<u8>>, bool, Option<S
         let ListInvoices { filter, page } = wanted.clone();
         async move { tx.invoices(owner).list(&filter, page).await }.boxed()
     });
-    let listed = found.await?.ok_or_else(|| {
-        let param = if request.page.after.is_some() { "starting_after" } else { "ending_before" };
+    let listed = found.await?.map_err(|unknown| {
+        let names = if Some(unknown) == request.page.after {
+            ["starting_after", "start"]
+        } else {
+            ["ending_before", "end"]
+        };
+        let sent = |name: &&str| call.query().any(|(sent, _)| sent == *name);
+        let param = names.into_iter().find(sent).unwrap_or(names[0]);
         Problem::Told(vec![Item::at(param, Code::InvalidCursor)])
     })?;
     let settings = call.view_settings();

@@ -94,8 +94,10 @@ async fn change(
     if let Err(Problem::Told(items)) = &outcome
         && items.iter().any(|item| item.code == Code::InvoiceExpired)
     {
-        // The write that meets an invoice past its expiration stores that it is.
-        store_expiry(&store, owner, id).await?;
+        // The write that meets an invoice past its expiration stores that it is; should that fail, the next will.
+        if let Err(error) = store_expiry(&store, owner, id).await {
+            tracing::warn!(%error, "an expiration was not stored: {error}");
+        }
     }
     Reply::of_once(outcome?)
 }
@@ -128,7 +130,11 @@ impl Wish {
     }
 }
 
-async fn store_expiry(store: &Store, owner: domain::account::Owner, id: InvoiceId) -> Result<(), Problem> {
+async fn store_expiry(
+    store: &Store,
+    owner: domain::account::Owner,
+    id: InvoiceId,
+) -> Result<(), store::Error> {
     store
         .transaction("expire_invoice", move |tx| {
             async move {
@@ -143,5 +149,4 @@ async fn store_expiry(store: &Store, owner: domain::account::Owner, id: InvoiceI
             .boxed()
         })
         .await
-        .map_err(|error: store::Error| error.into())
 }

@@ -81,7 +81,11 @@ impl Draft {
         }
         if faults.0.len() > before {
             if let Some((at, mode)) = self.asked {
-                let expires = expires.unwrap_or_else(|| default_expiration(at, account));
+                let by_default = default_expiration(at, account);
+                if expires.is_none() && due.is_some_and(|due| due > by_default) {
+                    faults.add("due_datetime", Wrong::DueAfterExpiration);
+                }
+                let expires = expires.unwrap_or(by_default);
                 faults.0.extend(faults_of_time(request_datetime, expires, at, mode).0);
             }
             return None;

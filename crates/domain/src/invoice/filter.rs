@@ -7,8 +7,8 @@ use crate::money::Currency;
 use crate::reference::Reference;
 use crate::time::{LimaDay, Moment};
 
-/// Every condition holds at once; an absent one holds always.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// Every condition holds at once; an absent one holds always. It may name a document: no `Debug`.
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Filter {
     /// The merchant's reference.
     pub reference: Option<Reference>,

@@ -399,6 +399,7 @@ async fn what_is_at_the_boundary_is_accepted() {
         with("metadata", "null"),
         with("due_datetime", "null"),
         with("id", "null"),
+        with("invoice", "null"),
         with("payer_phone", "\"+51999666123\""),
         with("external_id", "\"a\""),
         with("total", "{\"value\":20,\"currency\":\"pen\"}"),
@@ -552,10 +553,13 @@ async fn shaped(shop: &Merchant, naughty: &str) {
             None => body[field] = Value::from(naughty),
         }
         let answer = shop.create(&body).await;
-        // An address of any host is a URL: it is only ever a link, never fetched.
-        let is_url = field == "url_success" && naughty.starts_with("http://");
+        // By chance it may be an address; then it is no input to refuse.
+        let is_address = match inner {
+            Some("email") => naughty.contains('@'),
+            _ => field == "url_success" && naughty.starts_with("http://"),
+        };
         assert!(
-            answer.status == 400 || is_url && answer.status == 201,
+            answer.status == 400 || is_address && answer.status < 500,
             "{field}: {naughty:?}: {}",
             answer.text
         );

@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use std::time::{Duration, Instant};
+
 use domain::account::Mode;
 use futures_util::future::join_all;
 use reqwest::Method;
@@ -168,7 +170,10 @@ async fn a_key_that_is_still_running_is_waited_for_and_then_told_so() {
     .execute(&mut *winner)
     .await
     .unwrap();
+    let began = Instant::now();
     let busy = shop.create_with(&[(KEY, "k")], &order("a")).await;
+    let waited = began.elapsed();
+    assert!((Duration::from_secs(2)..Duration::from_secs(4)).contains(&waited), "{waited:?}");
     assert_eq!((busy.status, busy.code().as_str()), (409, "idempotency_in_progress"), "{}", busy.text);
     assert_eq!(busy.header("retry-after"), "1");
     let waiting = {
@@ -284,6 +289,23 @@ async fn malformed_idempotency_keys_are_told_with_all_other_faults() {
         assert_eq!(answer.faults(), expected, "{bad:?}");
     }
     assert_eq!(world.rows().await, (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn time_is_told_with_whatever_else_is_wrong() {
+    let world = World::start().await;
+    let shop = world.merchant(Mode::Live).await;
+    let mut body = order("a");
+    body["request_datetime"] = json!("2099-01-01T00:00:00");
+    body["expiration_datetime"] = json!("2020-01-01T00:00:00");
+    let of_time = ["request_datetime_in_future", "expiration_in_past"];
+    let codes = |faults: Vec<(String, String)>| faults.into_iter().map(|(code, _)| code).collect::<Vec<_>>();
+    assert_eq!(codes(shop.create(&body).await.faults()), of_time);
+    assert_eq!(codes(shop.create_with(&[(KEY, "")], &body).await.faults())[1..], of_time);
+    body["foo"] = json!(1);
+    assert_eq!(codes(shop.create(&body).await.faults())[1..], of_time);
+    body["currency"] = json!("EUR");
+    assert_eq!(codes(shop.create(&body).await.faults())[2..], of_time);
 }
 
 impl World {

@@ -54,6 +54,8 @@ async fn a_key_in_the_url_is_refused_whoever_calls() {
     let answer = world.send(Method::GET, &path, &[], None).await;
     assert_eq!(answer.faults(), [("key_in_url".to_owned(), "api_key".to_owned())]);
     assert!(!answer.text.contains(shop.key.expose()));
+    let as_name = world.send(Method::GET, &format!("/v1/payments?{}", shop.key.expose()), &[], None).await;
+    assert_eq!(as_name.faults(), [("key_in_url".to_owned(), String::new())]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -102,6 +104,8 @@ async fn browsers_may_call_and_see_errors() {
         assert_eq!(answer.header("access-control-max-age"), "600");
         assert_eq!(answer.header("access-control-allow-credentials"), "");
     }
+    let plain = world.send(Method::OPTIONS, INVOICES, &[], None).await;
+    assert_eq!((plain.status, plain.header("allow")), (204, "POST, GET, HEAD, OPTIONS"));
     let error = world.send(Method::GET, INVOICES, &[("origin", "https://shop.pe")], None).await;
     assert_eq!(error.header("access-control-allow-origin"), "*");
     assert!(error.header("access-control-expose-headers").to_lowercase().contains("request-id"));

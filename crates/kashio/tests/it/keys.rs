@@ -22,6 +22,7 @@ async fn a_key_is_accepted_in_every_documented_form() {
         format!("Basic {}", basic(format!("{key}:"))),
         format!("basic {}", basic(format!("{key}:any password: at all"))),
         format!("BASIC {}", basic(key.to_owned())),
+        format!("Basic {}", STANDARD.encode([key.as_bytes(), b":a\xf1o"].concat())),
         format!("Basic {}", basic(format!("{key}:")).trim_end_matches('=')),
         format!("basic {key}"),
         format!("basic {key}:"),
@@ -143,6 +144,18 @@ async fn one_token_is_hashed_once_at_a_time() {
     let shop = world.merchant(Mode::Test).await;
     let calls = join_all((0..64).map(|_| me(&world, &shop))).await;
     assert!(calls.iter().all(|&status| status == 200), "{calls:?}");
+}
+
+/// Those who wait for one wrong token to be hashed are refused with it, not hashed one after another.
+#[tokio::test(flavor = "multi_thread")]
+async fn many_at_once_with_one_wrong_secret_cost_a_handful_of_hashes() {
+    let world = World::start().await;
+    let shop = world.merchant(Mode::Test).await;
+    let guesser = Merchant { key: wrong_secret(&shop.key), ..shop.clone() };
+    let statuses = join_all((0..200).map(|_| me(&world, &guesser))).await;
+    let hashed = statuses.iter().filter(|&&status| status == 401).count();
+    assert!((1..=6).contains(&hashed), "{hashed} were hashed");
+    assert!(statuses.iter().all(|status| matches!(status, 401 | 429)), "{statuses:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -180,6 +180,8 @@ async fn a_cursor_must_be_an_own_object() {
         }
     }
     assert_eq!(list(&live, &format!("?start={}", ids[0])).await.code(), "invalid_cursor");
+    let which = list(&shop, &format!("?start={}&end={}", ids[1], others[0])).await.faults();
+    assert_eq!(which, [("invalid_cursor".to_owned(), "end".to_owned())]);
     let conflict = list(&shop, &format!("?start={}&starting_after={}", ids[0], ids[1])).await;
     assert_eq!((conflict.status, conflict.code().as_str()), (400, "conflicting_fields"));
     assert_eq!(list(&shop, &format!("?start={0}&starting_after={0}", ids[1])).await.status, 200);

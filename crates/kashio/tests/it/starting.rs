@@ -32,7 +32,23 @@ fn a_bad_or_unknown_setting_is_named() {
     fails(&["serve"], &[], 2, "database.url is not set");
     fails(&["serve"], &[("DATABASE_URL", "mysql//x:hunter2@y")], 2, "database.url");
     fails(&["serve", "--config", "missing.toml"], &[], 2, "missing.toml");
+    fails(&["serve"], &[("KASHIO__HTTP__CORS_ORIGINS", "https://tienda.pe,tienda")], 2, "tienda");
     fails(&["serve"], &[("KASHIO__ENVIRONMENT", "production")], 2, "http.public_url");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn production_refuses_a_database_whose_keys_everybody_knows() {
+    let world = World::start().await;
+    world.execute("create table public.kashio_dev (since timestamptz)").await;
+    let mut environment = FREE.to_vec();
+    environment.extend([
+        ("DATABASE_URL", world.database.url()),
+        ("KASHIO__ENVIRONMENT", "production"),
+        ("KASHIO__HTTP__PUBLIC_URL", "https://api.kashio.test"),
+        ("KASHIO__PAGE__PUBLIC_URL", "https://pay.kashio.test"),
+        ("KASHIO__HTTP__TRUSTED_PROXIES", "10.0.0.0/8"),
+    ]);
+    fails(&["serve"], &environment, 2, "made by kashio dev");
 }
 
 #[test]

@@ -99,6 +99,22 @@ async fn what_was_read_can_be_sent_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn several_lines_can_be_sent_back_too() {
+    let world = World::start().await;
+    let shop = world.merchant(Mode::Test).await;
+    let mut body = order("lines");
+    body["metadata"] = json!({"note": "one\ntwo\tthree", "n": 1.50});
+    body["sub_merchant"] = json!({"name": "Puesto\r\n7"});
+    let created = shop.create(&body).await;
+    let path = format!("{INVOICES}/{}", created.json()["id"].as_str().unwrap());
+    for back in [created.text.clone(), r#"{"metadata": {"n": 15e-1, "note": "one\ntwo\tthree"}}"#.to_owned()]
+    {
+        let answer = shop.call(Method::PATCH, &path, &[], Some(&back)).await;
+        assert_eq!((answer.status, answer.text), (200, created.text.clone()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_field_that_can_not_change_is_refused_unless_equal() {
     let world = World::start().await;
     let bill = Bill::new(&world).await;

@@ -110,7 +110,7 @@ async fn list(store: &Store, owner: Owner, filter: &Filter, page: Page) -> Liste
         let filter = filter.clone();
         Box::pin(async move { tx.invoices(owner).list(&filter, page).await })
     });
-    listed.await.unwrap().expect("an own cursor")
+    listed.await.unwrap().unwrap_or_else(|_| panic!("an own cursor"))
 }
 
 #[tokio::test(flavor = "multi_thread")]
