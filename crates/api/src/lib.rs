@@ -9,6 +9,7 @@
 //! | [`problem`] | every way a request can fail, and its answer |
 //! | [`reply`] | every other answer |
 //! | [`invoices`], [`account`] | the handlers |
+//! | [`openapi`], [`docs`] | what the API says of itself, as a document and as a page |
 //! | [`listen`], [`health`] | the servers: public, and management |
 //!
 //! # To add a route
@@ -16,16 +17,20 @@
 //!    the call says which scope a key needs; nothing in the body checks it again.
 //! 2. One line in [`routes::all`]. The test that meets every route with every stranger picks it up there, and
 //!    fails until it knows how to call it.
-//! 3. Anything that writes goes through `Store::once` with `call.claim(…)`.
+//! 3. What it is for, takes and answers, in `openapi::operations`; a test fails until it is there. Then the copy for
+//!    clients: `KASHIO_WRITE_SNAPSHOTS=1 cargo test --package api openapi`.
+//! 4. Anything that writes goes through `Store::once` with `call.claim(…)`.
 
 pub mod account;
 pub mod call;
+pub mod docs;
 pub mod door;
 mod headers;
 pub mod health;
 pub mod invoices;
 pub mod keys;
 pub mod listen;
+pub mod openapi;
 pub mod problem;
 pub mod reply;
 pub mod routes;
@@ -35,6 +40,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use store::Store;
 
+use docs::Documentation;
 use keys::Keys;
 
 /// What the listeners need to know beside the store.
@@ -44,6 +50,8 @@ pub struct Settings {
     pub public_url: String,
     /// The same for the payment page.
     pub page_url: String,
+    /// Where merchants write for help.
+    pub support_email: String,
     /// Plain HTTP is refused. `false` (for `kashio dev`) allows it from loopback only.
     pub require_https: bool,
     /// Networks whose `X-Forwarded-Proto` and `X-Forwarded-For` are believed.
@@ -61,12 +69,14 @@ pub struct Api {
     pub keys: Arc<Keys>,
     /// The settings.
     pub settings: Arc<Settings>,
+    /// What is served to whoever wants to read.
+    pub documentation: Arc<Documentation>,
 }
 
 impl Api {
     /// Joins the parts.
     pub fn new(store: Store, settings: Settings) -> Api {
         let keys = Arc::new(Keys::new(store.clone()));
-        Api { store, keys, settings: Arc::new(settings) }
+        Api { store, keys, settings: Arc::new(settings), documentation: Arc::default() }
     }
 }

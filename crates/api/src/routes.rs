@@ -12,7 +12,7 @@ use domain::key::Scope;
 use crate::call::{Call, Needs};
 use crate::invoices::{lists, updates};
 use crate::problem::Problem;
-use crate::{account, invoices};
+use crate::{account, docs, invoices};
 
 /// One route of the public API.
 pub struct Route {
@@ -22,6 +22,8 @@ pub struct Route {
     pub path: &'static str,
     /// What a key needs to call it.
     pub scopes: &'static [Scope],
+    /// It needs no key.
+    pub is_open: bool,
     handle: fn(ActixRoute) -> ActixRoute,
 }
 
@@ -39,6 +41,8 @@ pub fn all() -> Vec<Route> {
         route(Method::PATCH, "/v1/payments/invoices/{id}", updates::update, |to| to.to(updates::update)),
         route(Method::POST, "/v1/payments/invoices/{id}", updates::update, |to| to.to(updates::update)),
         route(Method::DELETE, "/v1/payments/invoices/{id}", updates::void, |to| to.to(updates::void)),
+        open(Method::GET, "/openapi.json", |to| to.to(docs::document)),
+        open(Method::GET, "/docs", |to| to.to(docs::page)),
     ]
 }
 
@@ -50,7 +54,12 @@ where
     F: Handler<(Call<S>,)>,
     F::Output: Responder,
 {
-    Route { method, path, scopes: S::SCOPES, handle }
+    Route { method, path, scopes: S::SCOPES, is_open: false, handle }
+}
+
+/// A route that anybody may call: documents and pages, never a merchant's data.
+fn open(method: Method, path: &'static str, handle: fn(ActixRoute) -> ActixRoute) -> Route {
+    Route { method, path, scopes: &[], is_open: true, handle }
 }
 
 /// Puts the public API into an application.

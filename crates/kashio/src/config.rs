@@ -26,6 +26,8 @@ pub struct Settings {
     pub http: Http,
     /// Section `[page]`.
     pub page: Page,
+    /// Section `[support]`.
+    pub support: Support,
     /// Section `[internal]`.
     pub internal: Listener,
     /// Section `[management]`.
@@ -78,6 +80,14 @@ pub struct Http {
 pub struct Page {
     /// What payers call it.
     pub public_url: String,
+}
+
+/// Help for merchants.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Support {
+    /// Where they write.
+    pub email: String,
 }
 
 /// A listener that only has an address.

@@ -115,6 +115,7 @@ fn api_settings(settings: &Settings, public: SocketAddr) -> Result<api::Settings
     Ok(api::Settings {
         public_url,
         page_url,
+        support_email: settings.support.email.clone(),
         require_https: settings.http.require_https,
         trusted_proxies: settings.trusted_proxies()?,
         cors_origins: settings.cors_origins(),

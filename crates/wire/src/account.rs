@@ -5,7 +5,9 @@ use domain::id::KeyId;
 use domain::key::Scope;
 use domain::time::Moment;
 use serde::Serialize;
+use utoipa::ToSchema;
 
+use crate::schema;
 use crate::version::Version;
 
 /// The caller's account and key.
@@ -34,33 +36,78 @@ pub struct KeyView<'a> {
     pub last_used_at: Option<Moment>,
 }
 
-#[derive(Serialize)]
-struct Body<'a> {
+/// Su cuenta, vista por la clave con que llama.
+// Comments on fields are the descriptions of the OpenAPI document, hence in Spanish.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Account)]
+pub(crate) struct Body<'a> {
+    /// Siempre `account`.
+    #[schema(pattern = "^account$", examples("account"))]
     object: &'static str,
+    /// Identificador de la cuenta en el modo de la clave.
+    #[schema(
+        pattern = "^acc_(test|live)_[2-9A-HJ-NP-Za-km-z]{22}$",
+        examples("acc_test_2Lx8hVvQ4nRkTz7WmYb3Cd")
+    )]
     id: String,
+    /// Nombre del comercio.
+    #[schema(examples("Tienda Demo"))]
     name: &'a str,
+    /// Modo de la clave: `true` para dinero real, `false` para pruebas.
+    #[schema(examples(false))]
     livemode: bool,
+    /// Versión de la API con que se responde a esta solicitud.
+    #[schema(value_type = schema::VersionNumber)]
     version: &'static str,
+    /// La clave con que llama.
     key: Key<'a>,
+    /// Adónde se puede ir desde aquí.
     links: Links,
 }
 
-#[derive(Serialize)]
+/// Una clave de API; nunca su secreto.
+#[derive(Serialize, ToSchema)]
+#[schema(as = AccountKey)]
 struct Key<'a> {
+    /// Identificador de la clave.
+    #[schema(
+        pattern = "^key_(test|live)_[2-9A-HJ-NP-Za-km-z]{22}$",
+        examples("key_test_2Lx8hVvQ4nRkTz7WmYb3Cd")
+    )]
     id: String,
+    /// Nombre que le dio su dueño.
+    #[schema(examples("tienda en línea"))]
     name: &'a str,
+    /// Permisos de la clave.
+    #[schema(examples(json!(["invoices:read", "invoices:write"])))]
     scopes: Vec<&'static str>,
+    /// Último uso, al minuto.
+    #[schema(value_type = schema::UtcDateTime)]
     #[serde(skip_serializing_if = "Option::is_none")]
     last_used_at: Option<String>,
 }
 
-#[derive(Serialize)]
+/// Direcciones de los recursos de la API.
+#[derive(Serialize, ToSchema)]
+#[schema(as = AccountLinks)]
 struct Links {
+    /// Órdenes de Pago.
+    #[schema(format = "uri")]
     invoices: String,
+    /// Pagos recibidos.
+    #[schema(format = "uri")]
     payments: String,
+    /// Eventos.
+    #[schema(format = "uri")]
     events: String,
+    /// Destinos de webhooks.
+    #[schema(format = "uri")]
     webhook_endpoints: String,
+    /// Esta documentación.
+    #[schema(format = "uri")]
     docs: String,
+    /// El documento OpenAPI.
+    #[schema(format = "uri")]
     openapi: String,
 }
 

@@ -9,19 +9,23 @@
 //! | [`list`] | what a query asks for, and how a page goes out |
 //! | [`invoice`], [`account`] | what goes out |
 //! | [`problem`] | every error code, its status, its sentence in Spanish and English |
+//! | [`schema`], [`codes`] | the shapes and the error codes, described for the OpenAPI document |
 //! | [`version`] | what differs between the editions of the API |
 //!
 //! # To add a field
 //! 1. In: its name in [`create::FIELDS`] and one line in `read`, which hands it to the draft.
 //! 2. Out: one line in [`invoice`], in the place where the API document lists it.
+//!    Its comment is what merchants read in `/docs`; for what comes in, that is a line in [`schema`].
 //! 3. What can be wrong with it: a variant of `domain::field::Wrong`, and its sentence in [`problem`].
 
 pub mod account;
+pub mod codes;
 pub mod create;
 pub mod invoice;
 pub mod json;
 pub mod list;
 pub mod problem;
+pub mod schema;
 pub mod update;
 mod verbatim;
 pub mod version;

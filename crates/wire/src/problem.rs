@@ -5,6 +5,7 @@
 use domain::field::{Fault, Wrong};
 use domain::invoice::Refusal;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::json::{Flaw, FlawKind};
 
@@ -592,19 +593,38 @@ impl From<Refusal> for Item {
     }
 }
 
-#[derive(Serialize)]
-struct Body<'a> {
+/// Una solicitud que no se pudo atender, con **todas** sus faltas a la vez.
+// Comments on fields are the descriptions of the OpenAPI document, hence in Spanish.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Error)]
+pub(crate) struct Body<'a> {
+    /// El estado HTTP de la respuesta.
+    #[schema(minimum = 400, maximum = 599, examples(400))]
     status: u16,
+    /// Las faltas; al menos una.
+    #[schema(min_items = 1)]
     error: Vec<ItemBody<'a>>,
+    /// Identificador de la respuesta, igual a la cabecera `Request-Id`. Cítelo cuando escriba a soporte.
+    #[schema(pattern = "^req_[2-9A-HJ-NP-Za-km-z]{22}$", examples("req_2Lx8hVvQ4nRkTz7WmYb3Cd"))]
     request_id: &'a str,
 }
 
-#[derive(Serialize)]
+/// Una falta.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ErrorItem)]
 struct ItemBody<'a> {
+    /// Código estable: programe contra él, no contra el mensaje.
+    #[schema(value_type = crate::codes::ErrorCode)]
     code: &'static str,
+    /// Ruta del campo, parámetro o cabecera en falta, como `customer.email`. Ausente si la falta es de toda la solicitud.
+    #[schema(value_type = String, min_length = 1, max_length = 64, examples("customer.email"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     param: Option<&'a str>,
+    /// La falta en palabras: en español, o en inglés con `Accept-Language: en`.
+    #[schema(min_length = 1, examples("El monto debe tener como máximo 2 decimales."))]
     message: String,
+    /// Con `invoice_id_conflict`: el `id` de la orden que ya existe.
+    #[schema(value_type = String, pattern = "^inv_(test|live)_[2-9A-HJ-NP-Za-km-z]{22}$", examples("inv_test_2Lx8hVvQ4nRkTz7WmYb3Cd"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     existing_id: Option<&'a str>,
 }

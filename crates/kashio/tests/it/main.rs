@@ -9,6 +9,8 @@
 #![allow(unreachable_pub, reason = "a test program has no outside")]
 
 mod bad_input;
+mod contract;
+mod docs;
 mod exactly_once;
 mod front_door;
 mod keys;

@@ -17,6 +17,8 @@ use sqlx::postgres::PgPoolOptions;
 use sqlx::{AssertSqlSafe, PgPool};
 use store::keys::NewKey;
 
+use crate::contract;
+
 /// A running service.
 pub struct World {
     pub database: TestDatabase,
@@ -248,7 +250,7 @@ async fn send(
     headers: &[(&str, &str)],
     body: Option<&str>,
 ) -> Answer {
-    let mut request = client.request(method, url);
+    let mut request = client.request(method.clone(), url);
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
@@ -260,7 +262,10 @@ async fn send(
     }
     let response = request.send().await.unwrap();
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
-    Answer { status, headers, text: response.text().await.unwrap() }
+    let path = response.url().path().to_owned();
+    let answer = Answer { status, headers, text: response.text().await.unwrap() };
+    // Whatever a story is about, its answers are those that the API document promises.
+    contract::held(method, path, answer).await
 }
 
 /// An address that no other caller has.
