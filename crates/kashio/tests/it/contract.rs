@@ -24,7 +24,11 @@ pub async fn held(method: Method, path: String, answer: Answer) -> Answer {
         check(&method, &path, &answer);
         answer
     });
-    checked.await.unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic()))
+    match checked.await.map_err(tokio::task::JoinError::try_into_panic) {
+        Ok(answer) => answer,
+        Err(Ok(panic)) => std::panic::resume_unwind(panic),
+        Err(Err(cancelled)) => panic!("the test ended before its answer was checked: {cancelled}"),
+    }
 }
 
 fn check(method: &Method, path: &str, answer: &Answer) {

@@ -251,9 +251,10 @@ async fn a_hundred_keys_times_thirty_two_identical_posts_are_a_hundred_invoices(
     let shop = world.merchant(Mode::Test).await;
     assert_eq!(shop.create(&order("warm")).await.status, 201);
     let mut created = HashSet::new();
-    for batch in 0..10 {
-        let calls = (0..320).map(|call| {
-            let (shop, n) = (shop.clone(), batch * 10 + call % 10);
+    // Two keys at a time, each thirty-two times at once.
+    for batch in 0..50 {
+        let calls = (0..64).map(|call| {
+            let (shop, n) = (shop.clone(), batch * 2 + call % 2);
             async move {
                 let body = order(&format!("r{n}"));
                 (n, shop.create_with(&[(KEY, &format!("key-{n}"))], &body).await)
@@ -269,7 +270,7 @@ async fn a_hundred_keys_times_thirty_two_identical_posts_are_a_hundred_invoices(
         }
         bodies.sort();
         bodies.dedup();
-        assert_eq!(bodies.len(), 10, "each key has one answer");
+        assert_eq!(bodies.len(), 2, "each key has one answer");
     }
     assert_eq!(created.len(), 100);
     assert_eq!(world.rows().await, (101, 101));

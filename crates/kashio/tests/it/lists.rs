@@ -305,7 +305,8 @@ impl World {
                         || '7000' || '8' || lpad(to_hex(n), 15, '0'))::uuid,
                     date_trunc('second', created - n * interval '7 ms'), 'grown-' || n, request_datetime,
                     case when n % 100 = 0 then '{\"document_id\": \"10203040\"}'::jsonb end, size_qr,
-                    100000000000000 + n + (random() * 1e9)::bigint * 1000000, 'grown-' || n || '-' || random(), late_fee_rule, content,
+                    10000000000000 + n + (random() * 8e6)::bigint * 1000000,
+                    left(translate(md5(n || '-' || random()), '01', 'xy'), 22), late_fee_rule, content,
                     case when n % 10 = 0 then 'USD' else 'PEN' end, sub_total, expires,
                     case n % 5 when 1 then 'voided' when 2 then 'expired' else 'pending' end, 1
              from invoices, generate_series(1, $2) n
