@@ -182,8 +182,7 @@ impl<S> Call<S> {
     /// # Errors
     /// The fault of a malformed key.
     pub fn claim(&self, body: &str) -> Result<Option<Claim>, Item> {
-        let key = headers::idempotency_key(self.request.headers())
-            .map_err(|()| Item::at("Idempotency-Key", Code::InvalidIdempotencyKey))?;
+        let key = headers::idempotency_key(self.request.headers())?;
         Ok(key.map(|key| {
             let mut hash = Sha256::new();
             for part in [self.request.method().as_str(), self.request.path(), body] {

@@ -1,4 +1,6 @@
 //! Reading the headers that decide something, strictly: a header that comes twice is no header.
+//!
+//! Public so that `fuzz/checks.rs` can try it.
 
 use std::net::IpAddr;
 
@@ -9,6 +11,7 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use base64::{alphabet, engine::DecodePaddingMode};
 use domain::key::looks_like_key;
 use ipnet::IpNet;
+use wire::problem::{Code, Item};
 use zeroize::Zeroizing;
 
 use crate::Settings;
@@ -27,7 +30,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 
 /// The key that an `Authorization` header carries: HTTP Basic (RFC 7617) with the key as user name and any
 /// password, with or without the colon; or, as documents showed it, the raw key behind `basic` or `Bearer`.
-pub(crate) fn key(headers: &HeaderMap) -> Option<Zeroizing<String>> {
+pub fn key(headers: &HeaderMap) -> Option<Zeroizing<String>> {
     let (scheme, credentials) = single(headers, "authorization")?.trim().split_once(' ')?;
     let credentials = credentials.trim();
     let raw = || Zeroizing::new(credentials.trim_end_matches(':').to_owned());
@@ -45,7 +48,7 @@ pub(crate) fn key(headers: &HeaderMap) -> Option<Zeroizing<String>> {
 }
 
 /// Whether the request arrived over TLS: the peer is a trusted proxy and says so, once and with one value.
-pub(crate) fn is_https(request: &HttpRequest, settings: &Settings) -> bool {
+pub fn is_https(request: &HttpRequest, settings: &Settings) -> bool {
     let peer = request.peer_addr().map(|address| address.ip());
     let from_proxy = peer.is_some_and(|peer| is_trusted(peer, &settings.trusted_proxies));
     from_proxy && single(request.headers(), "x-forwarded-proto").is_some_and(|proto| proto.trim() == "https")
@@ -53,7 +56,7 @@ pub(crate) fn is_https(request: &HttpRequest, settings: &Settings) -> bool {
 
 /// The caller's address: the peer, or, walking `X-Forwarded-For` from the right, the first that is not one of
 /// our proxies. What stands left of it anybody could have written.
-pub(crate) fn client_address(request: &HttpRequest, settings: &Settings) -> Option<IpAddr> {
+pub fn client_address(request: &HttpRequest, settings: &Settings) -> Option<IpAddr> {
     let mut address = request.peer_addr()?.ip().to_canonical();
     let forwarded = request.headers().get_all("x-forwarded-for");
     let hops: Vec<&str> =
@@ -76,17 +79,21 @@ fn is_trusted(address: IpAddr, proxies: &[IpNet]) -> bool {
 }
 
 /// An `Idempotency-Key`: 1 to 255 of 0x21–0x7E, bare or as a quoted structured-field string (RFC 8941).
-pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ()> {
+///
+/// # Errors
+/// The fault of a malformed key.
+pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Item> {
     if !headers.contains_key("idempotency-key") {
         return Ok(None);
     }
-    let value = single(headers, "idempotency-key").ok_or(())?.trim();
+    let malformed = || Item::at("Idempotency-Key", Code::InvalidIdempotencyKey);
+    let value = single(headers, "idempotency-key").ok_or_else(malformed)?.trim();
     let key = match value.strip_prefix('"') {
         None => value.to_owned(),
-        Some(rest) => rest.strip_suffix('"').and_then(unquote).ok_or(())?,
+        Some(rest) => rest.strip_suffix('"').and_then(unquote).ok_or_else(malformed)?,
     };
     let sound = (1..=255).contains(&key.len()) && key.bytes().all(|byte| (0x21..=0x7e).contains(&byte));
-    if sound { Ok(Some(key)) } else { Err(()) }
+    if sound { Ok(Some(key)) } else { Err(malformed()) }
 }
 
 fn unquote(quoted: &str) -> Option<String> {

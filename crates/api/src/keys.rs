@@ -136,7 +136,7 @@ impl Keys {
             return Err(Problem::new(Code::TooManyFailures));
         }
         let Some(record) = self.record(key.public_id()).await? else {
-            self.failures.note(key.public_id(), from);
+            self.failures.note_unknown(from);
             return Err(unauthorized());
         };
         if remembered.is_none_or(|(_, phc)| phc != record.phc) {
@@ -203,7 +203,7 @@ impl Keys {
             if self.argon2_accepts(key, &record.phc).await? {
                 Ok((Arc::from(record.public_id.as_str()), record.phc.clone()))
             } else {
-                self.failures.note(key.public_id(), from);
+                self.failures.note_wrong_secret(key.public_id(), from);
                 Err(Problem::new(Code::Unauthorized))
             }
         });
@@ -217,7 +217,7 @@ impl Keys {
             self.verified.insert(seal, (record.public_id.as_str().into(), record.phc.clone()));
             Ok(())
         } else {
-            self.failures.note(key.public_id(), from);
+            self.failures.note_wrong_secret(key.public_id(), from);
             Err(Problem::new(Code::Unauthorized))
         }
     }
@@ -272,8 +272,8 @@ impl Drop for Place<'_> {
     }
 }
 
-/// Failed attempts of the last minute. They withhold argon2 and nothing else: a remembered key never
-/// meets them.
+/// Failed attempts of the last minute. They withhold the look-up and argon2 from tokens that are not remembered; a
+/// remembered key never meets them.
 struct Failures {
     by_key: Cache<(Box<str>, IpAddr), (u32, Instant)>,
     by_address: Cache<IpAddr, (u32, Instant)>,
@@ -291,14 +291,23 @@ impl Failures {
             || self.by_key.get(&(public_id.into(), from)).is_some_and(|seen| within(seen, WRONG_SECRETS))
     }
 
-    fn note(&self, public_id: &str, from: IpAddr) {
-        let more = |seen: Option<(u32, Instant)>| match seen {
-            Some((count, since)) if since.elapsed() < FAILURE_WINDOW => (count.saturating_add(1), since),
-            Some(_) | None => (1, Instant::now()),
-        };
-        self.by_address.insert(from, more(self.by_address.get(&from)));
+    /// A public id that nobody has: a failure of the address.
+    fn note_unknown(&self, from: IpAddr) {
+        self.by_address.insert(from, one_more(self.by_address.get(&from)));
+    }
+
+    /// A wrong secret: a failure of the address, and of the key there.
+    fn note_wrong_secret(&self, public_id: &str, from: IpAddr) {
+        self.note_unknown(from);
         let key = (Box::from(public_id), from);
         let seen = self.by_key.get(&key);
-        self.by_key.insert(key, more(seen));
+        self.by_key.insert(key, one_more(seen));
+    }
+}
+
+fn one_more(seen: Option<(u32, Instant)>) -> (u32, Instant) {
+    match seen {
+        Some((count, since)) if since.elapsed() < FAILURE_WINDOW => (count.saturating_add(1), since),
+        Some(_) | None => (1, Instant::now()),
     }
 }

@@ -5,6 +5,7 @@
 //! | [`routes`] | the list of routes, from which the server is built and the tests are made |
 //! | [`door`] | what happens to every request: its id, HTTPS, keys in URLs, headers, the log line |
 //! | [`call`] | a request whose caller is known, and what can be asked of it |
+//! | [`headers`] | reading the headers that decide something |
 //! | [`keys`] | verifying keys: the cache, the hashing, their bounds |
 //! | [`problem`] | every way a request can fail, and its answer |
 //! | [`reply`] | every other answer |
@@ -25,7 +26,7 @@ pub mod account;
 pub mod call;
 pub mod docs;
 pub mod door;
-mod headers;
+pub mod headers;
 pub mod health;
 pub mod invoices;
 pub mod keys;

@@ -39,7 +39,8 @@ impl Moment {
 
     /// As the database driver wants it; an instant beyond chrono's range is its nearest end.
     pub fn to_utc(self) -> DateTime<Utc> {
-        DateTime::from_timestamp(self.0, 0).unwrap_or(DateTime::<Utc>::MAX_UTC)
+        let end = if self.0 < 0 { DateTime::<Utc>::MIN_UTC } else { DateTime::<Utc>::MAX_UTC };
+        DateTime::from_timestamp(self.0, 0).unwrap_or(end)
     }
 
     /// Later (or, below zero, earlier) by some seconds.

@@ -264,8 +264,10 @@ fn same_amount(one: &Value<'_>, other: &Value<'_>) -> bool {
 
 /// The known name that a caller probably meant.
 pub(crate) fn nearest(name: &str, known: &'static [&'static str]) -> Option<&'static str> {
-    let distance = |candidate: &str| strsim::damerau_levenshtein(&name.to_lowercase(), candidate);
-    // Names are short: more than two slips, or a third of the name, is another name.
-    let close = known.iter().filter(|_| name.chars().count() <= 64).map(|known| (distance(known), *known));
-    close.filter(|(slips, known)| *slips <= 2.min(known.len() / 3)).min().map(|(_, known)| known)
+    let name = name.to_lowercase();
+    let length = name.chars().count();
+    // More than two slips, or a third of the name, is another name; lengths alone tell most of them apart.
+    let close = known.iter().filter(|known| known.len().abs_diff(length) <= 2);
+    let distances = close.map(|known| (strsim::damerau_levenshtein(&name, known), *known));
+    distances.filter(|(slips, known)| *slips <= 2.min(known.len() / 3)).min().map(|(_, known)| known)
 }

@@ -13,7 +13,7 @@ use domain::reference::Reference;
 use domain::time::{LimaDay, Moment};
 
 use crate::create::nearest;
-use crate::json::is_forbidden;
+use crate::json::{MAX_FLAWS, is_forbidden};
 use crate::problem::{Code, Item};
 
 /// Every parameter of `GET /invoices`.
@@ -54,7 +54,7 @@ pub struct ListInvoices {
 /// Reads the parameters of a query, decoded; `day` is the date of the path, when it has one.
 ///
 /// # Errors
-/// Every fault at once.
+/// Every fault at once; names and texts are looked at until there are [`MAX_FLAWS`].
 pub fn read<'q>(
     query: impl Iterator<Item = (Cow<'q, str>, Cow<'q, str>)>,
     day: Option<&str>,
@@ -104,6 +104,10 @@ struct Parameters {
 
 impl Parameters {
     fn take(&mut self, name: &str, value: String) {
+        // A URL has room for thousands of unknown parameters; the first few faults say enough.
+        if self.items.len() >= MAX_FLAWS {
+            return;
+        }
         let Some(known) = PARAMETERS.iter().find(|known| **known == name) else {
             self.items.push(Item::at(name, Code::UnknownParameter { nearest: nearest(name, PARAMETERS) }));
             return;

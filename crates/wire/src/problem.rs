@@ -7,7 +7,7 @@ use domain::invoice::Refusal;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::json::{Flaw, FlawKind};
+use crate::json::{Flaw, FlawKind, is_forbidden};
 
 /// Most characters of input that an error repeats.
 const ECHO: usize = 64;
@@ -543,9 +543,10 @@ impl Item {
         Item { code, param: None }
     }
 
-    /// An error of one field, its path cut at 64 characters.
+    /// An error of one field, its path cut at 64 characters, with U+FFFD for those that no text may hold.
     pub fn at(param: impl AsRef<str>, code: Code) -> Item {
-        let param: String = param.as_ref().chars().take(ECHO).collect();
+        let shown = |c| if is_forbidden(c) { char::REPLACEMENT_CHARACTER } else { c };
+        let param: String = param.as_ref().chars().take(ECHO).map(shown).collect();
         Item { code, param: (!param.is_empty()).then_some(param) }
     }
 }

@@ -136,6 +136,14 @@ async fn guessing_withholds_hashing_but_never_a_remembered_key() {
     assert_eq!(me(&world, &shop).await, 200, "a remembered key is never refused");
     let other = world.merchant(Mode::Test).await;
     assert_eq!(me(&world, &other).await, 200, "nor another address");
+    let stranger = SecretKey::mint(KeyKind::Merchant(Mode::Test), rand::random);
+    let stranger = Merchant { key: stranger, address: an_address(), ..shop.clone() };
+    let mut statuses = Vec::new();
+    for _ in 0..22 {
+        statuses.push(me(&world, &stranger).await);
+    }
+    assert_eq!(statuses[..20], [401; 20], "an unknown key costs no hashing, but not without end");
+    assert_eq!(statuses[20..], [429; 2]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

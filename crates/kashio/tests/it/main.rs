@@ -10,6 +10,7 @@
 
 mod bad_input;
 mod contract;
+mod corpora;
 mod docs;
 mod exactly_once;
 mod front_door;
