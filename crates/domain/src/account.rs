@@ -62,3 +62,22 @@ pub struct Account {
     /// Since when its keys are refused.
     pub disabled_at: Option<Moment>,
 }
+
+impl Account {
+    /// Life of an invoice that names no expiration, in seconds, unless the account says otherwise: a day.
+    pub const DEFAULT_EXPIRATION_SECONDS: i64 = 86_400;
+
+    /// A new account with the settings that everybody begins with: no live keys yet.
+    pub const fn new(id: AccountId, name: String) -> Account {
+        Account {
+            id,
+            name,
+            version_pin: None,
+            default_expiration_seconds: Account::DEFAULT_EXPIRATION_SECONDS,
+            customer_required: false,
+            late_fee: LateFee::None,
+            live_enabled: false,
+            disabled_at: None,
+        }
+    }
+}

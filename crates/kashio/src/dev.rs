@@ -11,7 +11,6 @@ use api::keys::HASH_VERSION;
 use domain::account::{Account, Mode, Owner};
 use domain::id::{AccountId, KeyId};
 use domain::key::{KeyKind, SecretKey};
-use domain::late_fee::LateFee;
 use postgres_dev::{Cluster, Durability};
 use serde::Serialize;
 use sqlx::postgres::PgConnectOptions;
@@ -126,16 +125,7 @@ impl Demo {
     }
 
     async fn save(&self, store: &Store) -> Result<(), Error> {
-        let account = Account {
-            id: self.account,
-            name: "Tienda Demo".to_owned(),
-            version_pin: None,
-            default_expiration_seconds: 86_400,
-            customer_required: false,
-            late_fee: LateFee::None,
-            live_enabled: true,
-            disabled_at: None,
-        };
+        let account = Account { live_enabled: true, ..Account::new(self.account, "Tienda Demo".to_owned()) };
         let keys = [(Mode::Test, self.test_key.clone()), (Mode::Live, self.live_key.clone())];
         let mut hashed = Vec::new();
         for (mode, key) in keys {

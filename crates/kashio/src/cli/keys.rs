@@ -6,7 +6,6 @@ use clap::{Args, Subcommand, ValueEnum};
 use domain::account::{Account, Mode, Owner};
 use domain::id::{Id, KeyId, Kind};
 use domain::key::{KeyKind, SecretKey};
-use domain::late_fee::LateFee;
 use serde::Serialize;
 use store::keys::{Added, KeyRecord, NewKey};
 use store::{Error, Failure as StoreFailure, Store};
@@ -123,16 +122,8 @@ pub(super) async fn account(settings: &Settings, command: AccountCommand) -> Res
             if !(1..=200).contains(&name.chars().count()) {
                 return Err(Failure::Usage("--name needs 1 to 200 characters".to_owned()));
             }
-            let account = Account {
-                id: new_id(&store).map_err(failed)?,
-                name,
-                version_pin: None,
-                default_expiration_seconds: 86_400,
-                customer_required: false,
-                late_fee: LateFee::None,
-                live_enabled: live,
-                disabled_at: None,
-            };
+            let id = new_id(&store).map_err(failed)?;
+            let account = Account { live_enabled: live, ..Account::new(id, name) };
             let line = account_line(&account);
             let put = store.transaction::<_, Error, _>("create_account", move |tx| {
                 let account = account.clone();
