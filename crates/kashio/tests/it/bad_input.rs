@@ -366,6 +366,91 @@ async fn what_is_malformed_is_refused_with_its_code_and_writes_nothing() {
     assert_eq!(world.written().await, 0);
 }
 
+/// The same bodies at the routes that update: refused, or, where nothing in them would change, answered with the
+/// invoice as it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_malformed_changes_nothing_by_an_update_either() {
+    let world = World::start().await;
+    let shop = world.merchant(Mode::Test).await;
+    let created = shop.create(&order("standing")).await;
+    let path = format!("{INVOICES}/{}", created.json()["id"].as_str().unwrap());
+    let before = world.written().await;
+    for (body, ..) in refused_bodies() {
+        for method in [Method::PATCH, Method::POST] {
+            let answer = shop.call(method.clone(), &path, &[], Some(&body)).await;
+            let unchanged = answer.status == 200 && answer.text == created.text;
+            assert!(answer.status == 400 || unchanged, "{method} {body}: {} {}", answer.status, answer.text);
+        }
+    }
+    assert_eq!(shop.get(created.json()["id"].as_str().unwrap()).await.text, created.text);
+    assert_eq!(world.written().await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn malformed_queries_are_refused_on_every_list() {
+    let world = World::start().await;
+    let shop = world.merchant(Mode::Test).await;
+    let queries = [
+        "limit=0",
+        "limit=501",
+        "limit=-1",
+        "limit=1e2",
+        "limit=",
+        "limit=%F0%9F%A6%99",
+        "limit=1&limit=2",
+        "starting_after=x",
+        "start=",
+        "ending_before=inv_live_2222222222222222222222",
+        "end=%00",
+        "date=2026",
+        "date=2026-02-30",
+        "date=2026-01-01T00:00:00",
+        "date=",
+        "date=%EF%BC%92026-01-01",
+        "status=",
+        "status=open",
+        "status=paid,",
+        "status=paid;voided",
+        "status=PAID%20VOIDED",
+        "currency=",
+        "currency=EUR",
+        "currency=PEN,USD",
+        "ktin=",
+        "ktin=1",
+        "ktin=123456789012",
+        "ktin=abcdefghijkl",
+        "invoice_id=",
+        "invoice_id=%00",
+        "invoice_id=%E2%80%AE",
+        "customer.document_id=%07",
+        "created[gte]=x",
+        "created[gt]=2026-13-01T00:00:00",
+        "created[lte]=",
+        "created[lt]=now",
+        "created=2026-01-01",
+        "created[eq]=2026-01-01T00:00:00",
+        "paid[gte]=x",
+        "paid[gt]=",
+        "paid[lte]=0",
+        "paid[lt]=%C3%A9",
+        "paid=x",
+        "foo=1",
+        "=1",
+        "limit[]=1",
+        "offset=5",
+        "page=2",
+        "sort=amount",
+        "order=asc",
+        "customer[document_id]=1",
+    ];
+    for query in queries {
+        for path in ["", "/list", "/list/2026-01-01"] {
+            let answer = shop.call(Method::GET, &format!("{INVOICES}{path}?{query}"), &[], None).await;
+            assert_eq!(answer.status, 400, "{path}?{query}: {}", answer.text);
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_at_the_boundary_is_accepted() {
     let world = World::start().await;
