@@ -245,6 +245,47 @@ async fn a_lost_answer_is_found_again() {
     assert_eq!(world.rows().await, (51, 51));
 }
 
+/// Each line once more: its first answer was lost, and the service restarted before the repeat.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_line_holds_after_a_lost_answer_and_a_restart() {
+    let mut world = World::start().await;
+    let shop = world.merchant(Mode::Test).await;
+    assert_eq!(shop.create(&order("warm")).await.status, 201);
+    for (reference, key) in [("plain", ""), ("voided", ""), ("keyed", "idempotency-key: k\r\n")] {
+        let body = order(reference).to_string();
+        let head =
+            format!("POST {INVOICES} HTTP/1.1\r\nhost: x\r\nauthorization: {}\r\n", shop.authorization());
+        let request = format!("{head}{key}content-length: {}\r\n\r\n{body}", body.len());
+        let mut socket = TcpStream::connect(world.running().public).await.unwrap();
+        socket.write_all(request.as_bytes()).await.unwrap();
+        while world.rows().await.0
+            < ["warm", "plain", "voided", "keyed"].iter().position(|one| *one == reference).unwrap() as i64
+                + 1
+        {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        drop(socket); // It was done, and nobody heard so.
+    }
+    world.execute("update invoices set status = 'voided', version = 2 where invoice_id = 'voided'").await;
+    world.restart().await;
+    let shop = Merchant { base: world.url(""), ..shop };
+    let other = |reference: &str| {
+        let mut body = order(reference);
+        body["amount"] = json!("21.00");
+        body
+    };
+    let same = shop.create(&order("plain")).await;
+    assert_eq!((same.status, same.was_replayed()), (200, true));
+    assert_eq!(shop.create(&other("plain")).await.code(), "invoice_id_conflict");
+    let delayed = shop.create(&order("voided")).await;
+    assert_eq!((delayed.status, delayed.json()["status"].as_str().unwrap()), (200, "voided"));
+    let seen = shop.create_with(&[(KEY, "k")], &order("keyed")).await;
+    assert_eq!((seen.status, seen.was_replayed()), (201, true));
+    assert_eq!(shop.create_with(&[(KEY, "k")], &other("keyed")).await.code(), "idempotency_key_reused");
+    assert_eq!(world.rows().await, (4, 4), "no repeat made anything");
+    assert_eq!(shop.create(&other("voided")).await.status, 201, "a new order under a voided reference");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_keys_times_thirty_two_identical_posts_are_a_hundred_invoices() {
     let world = World::with(|settings| settings.database.connections = 12).await;
