@@ -23,7 +23,7 @@ use domain::key::{KeyKind, SecretKey, looks_like_key};
 use domain::ktin::Ktin;
 use domain::late_fee::LateFee;
 use domain::money::Amount;
-use domain::time::{DAY_SECONDS, LimaDay, Moment};
+use domain::time::{LimaDay, Moment};
 use serde::de::IgnoredAny;
 use wire::create::{self, CreateInvoice};
 use wire::invoice::View;
@@ -128,16 +128,8 @@ fn sent_back(new: NewInvoice) {
 
 /// A shop whose customers may be nobody and pay for being late.
 fn shop() -> Account {
-    Account {
-        id: AccountId::new(1, &[1; 10]),
-        name: "Bodega Rosita".to_owned(),
-        version_pin: None,
-        default_expiration_seconds: DAY_SECONDS,
-        customer_required: false,
-        late_fee: LateFee::PercentPerDay { percent_e4: 500 },
-        live_enabled: true,
-        disabled_at: None,
-    }
+    let account = Account::new(AccountId::new(1, &[1; 10]), "Bodega Rosita".to_owned());
+    Account { late_fee: LateFee::PercentPerDay { percent_e4: 500 }, live_enabled: true, ..account }
 }
 
 /// Errors can be told, in both languages, and repeat nothing that no text may hold.

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use store::Answer;
 use wire::account::{AccountView, KeyView, render};
+use wire::problem::Code;
 
 use crate::call::{AnyKey, Call};
 use crate::problem::Problem;
@@ -10,9 +11,9 @@ use crate::reply::Reply;
 
 /// Tells a key its account, mode and scopes.
 pub async fn read(call: Call<AnyKey>) -> Result<Reply, Problem> {
-    let key = &call.key;
+    let key = call.key().ok_or(Problem::new(Code::NotFound))?;
     let body = render(&AccountView {
-        account: &key.account,
+        account: &call.account,
         mode: call.owner.mode,
         version: call.version,
         key: KeyView {

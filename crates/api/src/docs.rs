@@ -1,4 +1,4 @@
-//! `GET /openapi.json` and `GET /docs`: the document as it is, and as a page to read.
+//! `GET /openapi.json` and `GET /docs`: the document as it is, and as a page to read; and the internal document.
 //!
 //! The page is made from the document when somebody first asks for it, and is one answer: no script, no picture, no
 //! font, nothing from elsewhere. Its style is allowed by its hash, everything else is forbidden.
@@ -23,6 +23,7 @@ const STYLE: &str = include_str!("../templates/docs.css");
 #[derive(Default)]
 pub struct Documentation {
     made: OnceLock<Made>,
+    internal: OnceLock<Bytes>,
 }
 
 struct Made {
@@ -52,6 +53,16 @@ impl Documentation {
 /// `GET /openapi.json`.
 pub async fn document(api: web::Data<Api>) -> HttpResponse {
     let document = api.documentation.get(&api.settings).document.clone();
+    HttpResponse::Ok().content_type("application/json").body(document)
+}
+
+/// `GET /internal/v1/openapi.json`.
+pub async fn internal_document(api: web::Data<Api>) -> HttpResponse {
+    let make = || {
+        let document = openapi::internal_document(&api.settings.support_email);
+        serde_json::to_vec(&document).unwrap_or_default().into()
+    };
+    let document = api.documentation.internal.get_or_init(make).clone();
     HttpResponse::Ok().content_type("application/json").body(document)
 }
 

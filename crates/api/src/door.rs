@@ -1,9 +1,9 @@
-//! What happens to every request of the public listener, before and after its handler.
+//! What happens to every request of the public and the internal listener, before and after its handler.
 //!
 //! ```text
 //! identify: request id, log line, error bodies, headers that every answer has
-//!   └ CORS (actix-cors): preflights, headers on errors too
-//!       └ admit: HTTPS only, no key in the URL
+//!   └ CORS (actix-cors; public only): preflights, headers on errors too
+//!       └ admit: HTTPS only, room for one more, no key in the URL
 //!           └ routes
 //! ```
 
@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use actix_cors::Cors;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::Method;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, web};
@@ -20,8 +21,11 @@ use tokio::time::timeout;
 use wire::problem::{self as wire_problem, Code, Item, Language};
 
 use crate::call::LoggedCaller;
+use crate::incoming::{self, RequestId};
+use crate::internal::console::LoggedService;
+use crate::limits::Allowance;
 use crate::problem::Problem;
-use crate::{Api, Settings, headers};
+use crate::{Api, Settings, headers, security};
 
 /// A body has 10 s to arrive, its handler 15 s from then on. Everything that a handler waits for ends sooner by
 /// itself, so this is for what nobody thought of.
@@ -47,6 +51,8 @@ pub(crate) async fn identify(
         .app_data::<web::Data<Api>>()
         .is_some_and(|api| headers::is_https(request.request(), &api.settings));
 
+    request.extensions_mut().insert(RequestId(request_id.clone()));
+
     // The layers inside answer for themselves; a clone of the request kept here would keep routes from matching.
     let handled = timeout(HANDLER_TIME, next.call(request)).await;
     let response = match handled {
@@ -54,6 +60,7 @@ pub(crate) async fn identify(
         Err(_) => return Err(Problem::new(Code::Unavailable).into()),
     };
     let mut response = with_error_body(response, &request_id, language);
+    let allowance = response.request().extensions().get::<Allowance>().copied();
     let headers = response.headers_mut();
     let mut set = |name: &'static str, value: &str| {
         if let Ok(value) = HeaderValue::from_str(value) {
@@ -65,6 +72,10 @@ pub(crate) async fn identify(
     set("x-content-type-options", "nosniff");
     if is_https {
         set("strict-transport-security", "max-age=31536000; includeSubDomains");
+    }
+    if let Some(allowance) = allowance {
+        set("ratelimit-policy", &allowance.policy());
+        set("ratelimit", &allowance.state());
     }
     if let Some(theirs) = &theirs {
         set("x-request-id", theirs);
@@ -85,8 +96,13 @@ pub(crate) async fn admit(
     let allowed =
         headers::is_https(request.request(), &api.settings) || (!api.settings.require_https && is_loopback);
     if !allowed {
+        note_key_in_the_clear(&request, &api);
         return Ok(request.error_response(Problem::new(Code::HttpsRequired)));
     }
+    // Held until the answer is made.
+    let Some(_place) = api.gate.enter() else {
+        return Ok(request.error_response(Problem::new(Code::Unavailable)));
+    };
     if request.uri().to_string().len() > MAX_URI {
         return Ok(request.error_response(Problem::new(Code::UriTooLong)));
     }
@@ -105,6 +121,16 @@ pub(crate) async fn admit(
         return Ok(request.error_response(Problem::Told(with_key)));
     }
     next.call(request).await.map(ServiceResponse::map_into_boxed_body)
+}
+
+/// A key that came over plain HTTP is told to its owner, where it can be named; it is not checked.
+fn note_key_in_the_clear(request: &ServiceRequest, api: &Api) {
+    let key = headers::key(request.headers()).and_then(|token| domain::key::SecretKey::parse(&token));
+    let from = headers::client_address(request.request(), &api.settings);
+    if let (Some(key), Some(from)) = (key, from) {
+        let request_id = incoming::request_id(request.request());
+        api.keys.watch().note(security::PLAIN_HTTP, key.public_id(), from, request_id);
+    }
 }
 
 /// Browsers of any origin, or of those configured; never with credentials.
@@ -180,17 +206,35 @@ fn log(response: &ServiceResponse<BoxBody>, request_id: &str, theirs: Option<&st
     let request = response.request();
     let route = request.match_pattern();
     let caller = request.extensions().get::<LoggedCaller>().copied();
+    let service = request.extensions().get::<LoggedService>().map(|LoggedService(id)| id.clone());
+    let route = route.as_deref().unwrap_or("none");
+    let status = response.status().as_u16();
+    let labels = [
+        ("route", route.to_owned()),
+        ("method", method_label(request.method())),
+        ("status", status.to_string()),
+    ];
+    metrics::counter!("kashio_http_requests_total", &labels).increment(1);
+    metrics::histogram!("kashio_http_request_duration_seconds", "route" => route.to_owned())
+        .record(started.elapsed());
     tracing::info!(
         request_id,
         their_request_id = theirs,
         account = caller.map(|LoggedCaller(owner)| owner.account.text(owner.mode)),
         livemode = caller.map(|LoggedCaller(owner)| owner.mode.is_live()),
+        service_key = service,
         method = %request.method(),
-        route = route.as_deref().unwrap_or("none"),
-        status = response.status().as_u16(),
+        route,
+        status,
         duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
         "request {request_id} answered",
     );
+}
+
+/// Methods that nobody has are one label: callers must not be able to make series.
+fn method_label(method: &Method) -> String {
+    let known = [Method::GET, Method::HEAD, Method::POST, Method::PATCH, Method::DELETE, Method::OPTIONS];
+    if known.contains(method) { method.to_string() } else { "other".to_owned() }
 }
 
 fn new_request_id() -> String {

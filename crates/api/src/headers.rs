@@ -47,8 +47,12 @@ pub fn key(headers: &HeaderMap) -> Option<Zeroizing<String>> {
     Some(user.map_or_else(raw, |user| Zeroizing::new(user.to_owned())))
 }
 
-/// Whether the request arrived over TLS: the peer is a trusted proxy and says so, once and with one value.
+/// Whether the request arrived over TLS: it ended in this process, or the peer is a trusted proxy and says so, once
+/// and with one value.
 pub fn is_https(request: &HttpRequest, settings: &Settings) -> bool {
+    if request.app_config().secure() {
+        return true;
+    }
     let peer = request.peer_addr().map(|address| address.ip());
     let from_proxy = peer.is_some_and(|peer| is_trusted(peer, &settings.trusted_proxies));
     from_proxy && single(request.headers(), "x-forwarded-proto").is_some_and(|proto| proto.trim() == "https")
@@ -71,6 +75,12 @@ pub fn client_address(request: &HttpRequest, settings: &Settings) -> Option<IpAd
         }
     }
     Some(address)
+}
+
+/// A network, or a single address as one.
+pub fn network(text: &str) -> Option<IpNet> {
+    let network = text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
+    network.map(|network| network.trunc())
 }
 
 fn is_trusted(address: IpAddr, proxies: &[IpNet]) -> bool {

@@ -80,9 +80,20 @@ impl Readiness {
     }
 }
 
-/// Puts `/livez` and `/readyz` into an application.
+/// What `/metrics` shows: the program's own, in Prometheus' text format.
+#[derive(Clone)]
+pub struct Metrics(pub Arc<dyn Fn() -> String + Send + Sync>);
+
+async fn metrics(metrics: web::Data<Metrics>) -> HttpResponse {
+    HttpResponse::Ok().content_type("text/plain; version=0.0.4").body((metrics.0)())
+}
+
+/// Puts `/livez`, `/readyz` and `/metrics` into an application.
 pub fn configure(config: &mut web::ServiceConfig) {
-    config.route("/livez", web::get().to(livez)).route("/readyz", web::get().to(readyz));
+    config
+        .route("/livez", web::get().to(livez))
+        .route("/readyz", web::get().to(readyz))
+        .route("/metrics", web::get().to(metrics));
 }
 
 async fn livez() -> HttpResponse {

@@ -44,15 +44,16 @@ pub async fn create(mut call: Call<WriteInvoices>) -> Result<Reply, Problem> {
     let (new, claim) = understand(&call, object, &canonical)?;
     let store = call.api.store.clone();
     let opening = store.opening().await?;
-    let late = new.faults_at(opening.stamp.at, call.owner.mode, &call.key.account);
-    let change = Invoice::open(call.owner, &call.key.account, new, opening);
+    let late = new.faults_at(opening.stamp.at, call.owner.mode, &call.account);
+    let change = Invoice::open(call.owner, &call.account, new, opening);
     let Some((invoice, _)) = change.invoice.clone() else {
         return Err(Problem::new(Code::InternalError));
     };
     let mut answer = call.answer(201, &invoice.as_changed_at(invoice.created));
     answer.location = Some(call.location(&invoice));
 
-    if late.is_empty() {
+    // What an operator does goes alone, with its row in the audit log.
+    if late.is_empty() && !call.is_console() {
         let remember = claim.clone().map(|claim| (claim, answer.clone()));
         match store.create(vec![Create { change: change.clone(), remember }]).await {
             Ok(opened) if opened.contains(&invoice.id) => return Ok(Reply::fresh(answer)),
@@ -63,11 +64,11 @@ pub async fn create(mut call: Call<WriteInvoices>) -> Result<Reply, Problem> {
         }
     }
     let wish = Arc::new(Wish { change, invoice, answer, late, view: call.view_settings() });
-    let once = store.once("create_invoice", claim, move |tx| {
+    call.once("create_invoice", claim, move |tx| {
         let wish = wish.clone();
         async move { wish.decide(tx).await }.boxed()
-    });
-    Reply::of_once(once.await?)
+    })
+    .await
 }
 
 fn understand(
@@ -79,7 +80,7 @@ fn understand(
     request.draft.asked = Some((call.api.store.clock().now(), call.owner.mode));
     let mut items = request.faults;
     let mut faults = Faults::default();
-    let account: &Account = &call.key.account;
+    let account: &Account = &call.account;
     let new = request.draft.parse(account, &mut faults);
     items.extend(faults.0.into_iter().map(Item::from));
     let claim = call.claim(canonical).map_err(|item| items.push(item));
@@ -167,6 +168,7 @@ impl<S> Call<S> {
 
     fn location(&self, invoice: &Invoice) -> String {
         let (root, id) = (&self.api.settings.public_url, invoice.id.text(invoice.owner.mode));
-        format!("{root}/v1/payments/invoices/{id}")
+        // The collection that was posted to, also on an account's behalf.
+        format!("{root}{}/{id}", self.path().trim_end_matches('/'))
     }
 }

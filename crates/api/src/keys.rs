@@ -10,28 +10,29 @@
 //! true by asking, twice a second, which keys and accounts changed lately. The memory of rows is *not* trusted
 //! while that question goes unanswered: then each request reads the row.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use argon2::password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash};
 use argon2::{Algorithm, Argon2, Params};
 use domain::account::Mode;
 use domain::key::{KeyKind, SecretKey};
+use domain::time::Moment;
 use hmac::{Hmac, KeyInit, Mac};
 use quick_cache::sync::Cache;
 use sha2::Sha256;
 use store::Store;
-use store::keys::{KeyRecord, Phc};
+use store::keys::{KeyRecord, Phc, Used};
+use store::service_keys::ServiceKeyRecord;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use wire::problem::Code;
 
 use crate::problem::Problem;
-
-/// The number of the hash parameters below, kept with each key.
-pub const HASH_VERSION: i16 = 1;
+use crate::security::{self, Watch};
 
 const REMEMBERED_KEYS: usize = 100_000;
 /// A row counts while the newest successful poll began at most so long ago …
@@ -85,6 +86,101 @@ pub fn hash(key: &SecretKey) -> Result<Phc, store::Error> {
         .map_err(|error| store::Error::Unavailable(error.to_string()))
 }
 
+/// A kind of key that is kept in a table: merchants' and services'.
+trait Kept: Clone + Send + Sync + 'static {
+    fn public_id(&self) -> &str;
+    fn phc(&self) -> &Phc;
+    fn used(&self) -> Used;
+    /// What speaks against using it at `now`.
+    fn refusal(&self, now: Moment) -> Option<Refusal>;
+    fn find(store: &Store, public_id: &str) -> impl Future<Output = Result<Option<Self>, store::Error>>;
+    fn changed_lately(store: &Store) -> impl Future<Output = Result<Vec<Self>, store::Error>>;
+}
+
+/// Why a key that is known is not accepted. Its caller is not told; its owner is.
+enum Refusal {
+    /// Revoked, or past its end.
+    Ended,
+    /// A live key, and the account does not accept them.
+    NotLive,
+    /// The account is disabled.
+    Disabled,
+}
+
+impl Refusal {
+    const fn action(&self) -> Option<&'static str> {
+        match self {
+            Refusal::Ended => Some(security::ENDED_KEY),
+            Refusal::NotLive => Some(security::WRONG_MODE),
+            Refusal::Disabled => None,
+        }
+    }
+}
+
+fn is_past(end: Option<Moment>, now: Moment) -> bool {
+    end.is_some_and(|end| end <= now)
+}
+
+impl Kept for KeyRecord {
+    fn public_id(&self) -> &str {
+        &self.public_id
+    }
+
+    fn phc(&self) -> &Phc {
+        &self.phc
+    }
+
+    fn used(&self) -> Used {
+        Used::Merchant(self.owner, self.id)
+    }
+
+    fn refusal(&self, now: Moment) -> Option<Refusal> {
+        if self.revoked_at.is_some() || is_past(self.expires_at, now) {
+            Some(Refusal::Ended)
+        } else if self.account.disabled_at.is_some() {
+            Some(Refusal::Disabled)
+        } else if self.owner.mode == Mode::Live && !self.account.live_enabled {
+            Some(Refusal::NotLive)
+        } else {
+            None
+        }
+    }
+
+    async fn find(store: &Store, public_id: &str) -> Result<Option<KeyRecord>, store::Error> {
+        store.key(public_id).await
+    }
+
+    async fn changed_lately(store: &Store) -> Result<Vec<KeyRecord>, store::Error> {
+        store.keys_changed_lately().await
+    }
+}
+
+impl Kept for ServiceKeyRecord {
+    fn public_id(&self) -> &str {
+        &self.public_id
+    }
+
+    fn phc(&self) -> &Phc {
+        &self.phc
+    }
+
+    fn used(&self) -> Used {
+        Used::Service(self.id)
+    }
+
+    fn refusal(&self, now: Moment) -> Option<Refusal> {
+        (self.revoked_at.is_some() || is_past(self.expires_at, now)).then_some(Refusal::Ended)
+    }
+
+    async fn find(store: &Store, public_id: &str) -> Result<Option<ServiceKeyRecord>, store::Error> {
+        store.service_key(public_id).await
+    }
+
+    async fn changed_lately(store: &Store) -> Result<Vec<ServiceKeyRecord>, store::Error> {
+        store.service_keys_changed_lately().await
+    }
+}
+
 /// The keys that callers use. See the module.
 pub struct Keys {
     store: Store,
@@ -92,12 +188,13 @@ pub struct Keys {
     process_key: [u8; 32],
     /// HMAC of a token → the key it is, and the hash that it was verified against.
     verified: Cache<[u8; 32], (Arc<str>, Phc)>,
-    rows: Cache<Arc<str>, (Arc<KeyRecord>, Instant)>,
-    /// When the newest successful poll began, in milliseconds since `start`; 0: none yet.
-    polled_millis: AtomicU64,
+    merchants: Rows<KeyRecord>,
+    services: Rows<ServiceKeyRecord>,
     hashing: Arc<Semaphore>,
     waiting: AtomicUsize,
     failures: Failures,
+    used: Mutex<HashSet<Used>>,
+    watch: Watch,
 }
 
 impl Keys {
@@ -112,11 +209,13 @@ impl Keys {
             start: Instant::now(),
             process_key,
             verified: Cache::new(REMEMBERED_KEYS),
-            rows: Cache::new(REMEMBERED_KEYS),
-            polled_millis: AtomicU64::new(0),
+            merchants: Rows::new(),
+            services: Rows::new(),
             hashing: Arc::new(Semaphore::new((cores / 2).max(1))),
             waiting: AtomicUsize::new(0),
             failures: Failures::new(),
+            used: Mutex::default(),
+            watch: Watch::default(),
         }
     }
 
@@ -124,25 +223,67 @@ impl Keys {
     ///
     /// # Errors
     /// 401 for whatever is wrong with it, 429 after too many failures, 503 when it can not be checked now.
-    pub async fn verify(&self, token: &str, from: IpAddr) -> Result<Arc<KeyRecord>, Problem> {
+    pub async fn merchant(
+        &self,
+        token: &str,
+        from: IpAddr,
+        request_id: String,
+    ) -> Result<Arc<KeyRecord>, Problem> {
+        let is_ours = |kind| matches!(kind, KeyKind::Merchant(_));
+        counted(self.verify(&self.merchants, is_ours, token, from, request_id).await)
+    }
+
+    /// The key behind a service's token.
+    ///
+    /// # Errors
+    /// As [`Keys::merchant`].
+    pub async fn service(
+        &self,
+        token: &str,
+        from: IpAddr,
+        request_id: String,
+    ) -> Result<Arc<ServiceKeyRecord>, Problem> {
+        let is_ours = |kind| matches!(kind, KeyKind::Service);
+        counted(self.verify(&self.services, is_ours, token, from, request_id).await)
+    }
+
+    /// What requests did with keys that their owners should know of.
+    pub const fn watch(&self) -> &Watch {
+        &self.watch
+    }
+
+    async fn verify<K: Kept>(
+        &self,
+        rows: &Rows<K>,
+        is_ours: impl Fn(KeyKind) -> bool,
+        token: &str,
+        from: IpAddr,
+        request_id: String,
+    ) -> Result<Arc<K>, Problem> {
         let unauthorized = || Problem::new(Code::Unauthorized);
-        let key = SecretKey::parse(token).ok_or_else(unauthorized)?;
-        if !matches!(key.kind(), KeyKind::Merchant(_)) {
-            return Err(unauthorized());
-        }
+        let key = SecretKey::parse(token).filter(|key| is_ours(key.kind())).ok_or_else(unauthorized)?;
         let seal = self.seal(token);
         let remembered = self.verified.get(&seal);
         if remembered.is_none() && self.failures.too_many(key.public_id(), from) {
             return Err(Problem::new(Code::TooManyFailures));
         }
-        let Some(record) = self.record(key.public_id()).await? else {
+        let Some(record) = rows.record(&self.store, self.start, key.public_id()).await? else {
             self.failures.note_unknown(from);
             return Err(unauthorized());
         };
-        if remembered.is_none_or(|(_, phc)| phc != record.phc) {
-            self.verify_secret(&key, seal, &record, from).await?;
+        if remembered.is_none_or(|(_, phc)| phc != *record.phc()) {
+            self.verify_secret(&key, seal, &*record, from).await?;
         }
-        if is_usable(&record, self.store.clock().now()) { Ok(record) } else { Err(unauthorized()) }
+        if let Some(refusal) = record.refusal(self.store.clock().now()) {
+            if let Some(action) = refusal.action() {
+                self.watch.note(action, record.public_id(), from, request_id);
+            }
+            return Err(unauthorized());
+        }
+        if rows.is_first_of_minute(record.public_id(), self.start) {
+            self.used.lock().unwrap_or_else(PoisonError::into_inner).insert(record.used());
+        }
+        Ok(record)
     }
 
     /// Asks which keys changed lately. The program does so every [`POLL_EVERY`].
@@ -150,49 +291,25 @@ impl Keys {
     /// # Errors
     /// When the database does not answer; then rows stop being trusted by themselves.
     pub async fn poll(&self) -> Result<(), store::Error> {
-        let began = self.start.elapsed();
-        let asked = Instant::now();
-        for record in self.store.keys_changed_lately().await? {
-            let public_id: Arc<str> = record.public_id.as_str().into();
-            if self.rows.peek(&public_id).is_some() {
-                self.rows.insert(public_id, (Arc::new(record), asked));
-            }
-        }
-        let millis = u64::try_from(began.as_millis()).unwrap_or(u64::MAX).max(1);
-        self.polled_millis.fetch_max(millis, Ordering::Release);
-        Ok(())
+        self.merchants.poll(&self.store, self.start).await?;
+        self.services.poll(&self.store, self.start).await
     }
 
-    /// What the key's row says, from memory while memory can be trusted.
-    async fn record(&self, public_id: &str) -> Result<Option<Arc<KeyRecord>>, store::Error> {
-        if self.polls_are_fresh()
-            && let Some((record, read_at)) = self.rows.get(public_id)
-            && read_at.elapsed() <= ROW_TRUST
-        {
-            return Ok(Some(record));
-        }
-        let asked = Instant::now();
-        let Some(record) = self.store.key(public_id).await? else {
-            return Ok(None);
-        };
-        let record = Arc::new(record);
-        self.rows.insert(public_id.into(), (record.clone(), asked));
-        Ok(Some(record))
-    }
-
-    fn polls_are_fresh(&self) -> bool {
-        match self.polled_millis.load(Ordering::Acquire) {
-            0 => false,
-            began => self.start.elapsed().saturating_sub(Duration::from_millis(began)) <= POLL_TRUST,
-        }
+    /// Writes down which keys were used, off the request path. The program does so once a second.
+    ///
+    /// # Errors
+    /// When the database can not be asked; the next use will be noted.
+    pub async fn write_used(&self) -> Result<(), store::Error> {
+        let used: Vec<Used> = self.used.lock().unwrap_or_else(PoisonError::into_inner).drain().collect();
+        if used.is_empty() { Ok(()) } else { self.store.note_used(&used).await }
     }
 
     /// Checks the secret by argon2, one computation per token at a time.
-    async fn verify_secret(
+    async fn verify_secret<K: Kept>(
         &self,
         key: &SecretKey,
         seal: [u8; 32],
-        record: &Arc<KeyRecord>,
+        record: &K,
         from: IpAddr,
     ) -> Result<(), Problem> {
         let known = self.verified.get_or_insert_async(&seal, async {
@@ -200,21 +317,21 @@ impl Keys {
             if self.failures.too_many(key.public_id(), from) {
                 return Err(Problem::new(Code::TooManyFailures));
             }
-            if self.argon2_accepts(key, &record.phc).await? {
-                Ok((Arc::from(record.public_id.as_str()), record.phc.clone()))
+            if self.argon2_accepts(key, record.phc()).await? {
+                Ok((Arc::from(record.public_id()), record.phc().clone()))
             } else {
                 self.failures.note_wrong_secret(key.public_id(), from);
                 Err(Problem::new(Code::Unauthorized))
             }
         });
         let (_, phc) = known.await?;
-        if phc == record.phc {
+        if phc == *record.phc() {
             return Ok(());
         }
         // The key was hashed anew since: what was remembered proves nothing any more.
         self.verified.remove(&seal);
-        if self.argon2_accepts(key, &record.phc).await? {
-            self.verified.insert(seal, (record.public_id.as_str().into(), record.phc.clone()));
+        if self.argon2_accepts(key, record.phc()).await? {
+            self.verified.insert(seal, (record.public_id().into(), record.phc().clone()));
             Ok(())
         } else {
             self.failures.note_wrong_secret(key.public_id(), from);
@@ -223,18 +340,44 @@ impl Keys {
     }
 
     async fn argon2_accepts(&self, key: &SecretKey, phc: &Phc) -> Result<bool, Problem> {
+        let (key, phc) = (key.clone(), phc.0.clone());
+        self.hashing(move || {
+            PasswordHash::new(&phc)
+                .is_ok_and(|hash| argon2().verify_password(key.expose().as_bytes(), &hash).is_ok())
+        })
+        .await
+    }
+
+    /// Makes a key and its hash, in the same queue as the verifications.
+    ///
+    /// # Errors
+    /// 503 when too many wait.
+    pub async fn make(&self, kind: KeyKind) -> Result<(SecretKey, Phc), Problem> {
+        let secret = mint(kind)?;
+        let hashed = secret.clone();
+        let phc = self.hashing(move || hash(&hashed)).await??;
+        Ok((secret, phc))
+    }
+
+    /// Runs a computation of argon2 on a blocking thread: so many at once, so many waiting, no longer than that.
+    async fn hashing<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Problem> {
         let busy = || Problem::new(Code::Unavailable);
         let _place = Place::take(&self.waiting).ok_or_else(busy)?;
         let permit = match timeout(HASH_WAIT, self.hashing.clone().acquire_owned()).await {
             Ok(Ok(permit)) => permit,
             Ok(Err(_)) | Err(_) => return Err(busy()),
         };
-        let (key, phc) = (key.clone(), phc.0.clone());
         let work = move || {
             // Held to the end of the computation, also when the caller is long gone.
             let _permit = permit;
-            PasswordHash::new(&phc)
-                .is_ok_and(|hash| argon2().verify_password(key.expose().as_bytes(), &hash).is_ok())
+            let inflight = metrics::gauge!("kashio_argon2_inflight");
+            inflight.increment(1);
+            let done = work();
+            inflight.decrement(1);
+            done
         };
         tokio::task::spawn_blocking(work).await.map_err(|_| Problem::new(Code::InternalError))
     }
@@ -248,12 +391,94 @@ impl Keys {
     }
 }
 
-fn is_usable(record: &KeyRecord, now: domain::time::Moment) -> bool {
-    let refused = |since: Option<domain::time::Moment>| since.is_some_and(|since| since <= now);
-    record.revoked_at.is_none()
-        && !refused(record.expires_at)
-        && record.account.disabled_at.is_none()
-        && (record.owner.mode == Mode::Test || record.account.live_enabled)
+/// What the rows of one table say, kept true by polls.
+struct Rows<K> {
+    known: Cache<Arc<str>, Row<K>>,
+    /// When the newest successful poll began, in milliseconds since the start; 0: none yet.
+    polled_millis: AtomicU64,
+}
+
+#[derive(Clone)]
+struct Row<K> {
+    record: Arc<K>,
+    read_at: Instant,
+    /// The minute since the start in which the key's last use was noted; kept when the row is read again.
+    noted_minute: Arc<AtomicU64>,
+}
+
+impl<K: Kept> Rows<K> {
+    fn new() -> Rows<K> {
+        Rows { known: Cache::new(REMEMBERED_KEYS), polled_millis: AtomicU64::new(0) }
+    }
+
+    async fn poll(&self, store: &Store, start: Instant) -> Result<(), store::Error> {
+        let began = start.elapsed();
+        let asked = Instant::now();
+        for record in K::changed_lately(store).await? {
+            if let Some(row) = self.known.peek(record.public_id()) {
+                self.put(record, asked, row.noted_minute);
+            }
+        }
+        let millis = u64::try_from(began.as_millis()).unwrap_or(u64::MAX).max(1);
+        self.polled_millis.fetch_max(millis, Ordering::Release);
+        Ok(())
+    }
+
+    /// What the key's row says, from memory while memory can be trusted.
+    async fn record(
+        &self,
+        store: &Store,
+        start: Instant,
+        public_id: &str,
+    ) -> Result<Option<Arc<K>>, store::Error> {
+        let known = self.known.get(public_id);
+        if self.polls_are_fresh(start)
+            && let Some(row) = &known
+            && row.read_at.elapsed() <= ROW_TRUST
+        {
+            return Ok(Some(row.record.clone()));
+        }
+        let asked = Instant::now();
+        let Some(record) = K::find(store, public_id).await? else {
+            return Ok(None);
+        };
+        let noted = known.map(|row| row.noted_minute).unwrap_or_default();
+        Ok(Some(self.put(record, asked, noted)))
+    }
+
+    /// Remembers a row, unless a younger reading of it is there.
+    fn put(&self, record: K, read_at: Instant, noted_minute: Arc<AtomicU64>) -> Arc<K> {
+        let (public_id, record): (Arc<str>, _) = (record.public_id().into(), Arc::new(record));
+        if self.known.peek(&public_id).is_none_or(|row| row.read_at <= read_at) {
+            self.known.insert(public_id, Row { record: record.clone(), read_at, noted_minute });
+        }
+        record
+    }
+
+    fn polls_are_fresh(&self, start: Instant) -> bool {
+        match self.polled_millis.load(Ordering::Acquire) {
+            0 => false,
+            began => start.elapsed().saturating_sub(Duration::from_millis(began)) <= POLL_TRUST,
+        }
+    }
+
+    fn is_first_of_minute(&self, public_id: &str, start: Instant) -> bool {
+        let minute = start.elapsed().as_secs() / 60 + 1;
+        self.known
+            .peek(public_id)
+            .is_some_and(|row| row.noted_minute.swap(minute, Ordering::Relaxed) != minute)
+    }
+}
+
+fn counted<T>(outcome: Result<T, Problem>) -> Result<T, Problem> {
+    let result = match &outcome {
+        Ok(_) => "accepted",
+        Err(Problem::Told(items)) if items.iter().any(|item| item.code == Code::TooManyFailures) => "limited",
+        Err(Problem::Told(items)) if items.iter().any(|item| item.code == Code::Unauthorized) => "refused",
+        Err(_) => "unavailable",
+    };
+    metrics::counter!("kashio_key_verifications_total", "result" => result).increment(1);
+    outcome
 }
 
 /// A place in the queue for argon2, given back when dropped.

@@ -4,14 +4,16 @@
 //! |---|---|
 //! | [`routes`] | the list of routes, from which the server is built and the tests are made |
 //! | [`door`] | what happens to every request: its id, HTTPS, keys in URLs, headers, the log line |
-//! | [`call`] | a request whose caller is known, and what can be asked of it |
+//! | [`call`], [`incoming`] | a request whose caller is known, and what can be asked of it |
 //! | [`headers`] | reading the headers that decide something |
-//! | [`keys`] | verifying keys: the cache, the hashing, their bounds |
+//! | [`keys`], [`security`] | verifying keys: the cache, the hashing, their bounds; what is told of their misuse |
+//! | [`limits`] | requests at once, requests a second |
 //! | [`problem`] | every way a request can fail, and its answer |
 //! | [`reply`] | every other answer |
 //! | [`invoices`], [`account`] | the handlers |
+//! | [`internal`] | the API of the console, on a listener of its own |
 //! | [`openapi`], [`docs`] | what the API says of itself, as a document and as a page |
-//! | [`listen`], [`health`] | the servers: public, and management |
+//! | [`listen`], [`health`] | the servers: public, internal, management |
 //!
 //! # To add a route
 //! 1. A handler of five to ten lines: `async fn (call: Call<Scope>) -> Result<Reply, Problem>`. The type of
@@ -28,21 +30,27 @@ pub mod docs;
 pub mod door;
 pub mod headers;
 pub mod health;
+pub mod incoming;
+pub mod internal;
 pub mod invoices;
 pub mod keys;
+pub mod limits;
 pub mod listen;
 pub mod openapi;
 pub mod problem;
 pub mod reply;
 pub mod routes;
+pub mod security;
 
 use std::sync::Arc;
 
+use domain::account::RateLimit;
 use ipnet::IpNet;
 use store::Store;
 
 use docs::Documentation;
 use keys::Keys;
+use limits::{Gate, Limits};
 
 /// What the listeners need to know beside the store.
 #[derive(Clone, Debug)]
@@ -61,23 +69,61 @@ pub struct Settings {
     pub cors_origins: Vec<String>,
 }
 
+/// Which listener a request came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Surface {
+    /// Merchants', on the internet.
+    Public,
+    /// The console's and the connectors'.
+    Internal,
+}
+
 /// Everything that a handler can reach. Cheap to clone.
 #[derive(Clone)]
 pub struct Api {
+    /// Which listener this is for.
+    pub surface: Surface,
     /// The database.
     pub store: Store,
     /// The verified keys.
     pub keys: Arc<Keys>,
     /// The settings.
     pub settings: Arc<Settings>,
+    /// Requests at once.
+    pub gate: Gate,
+    /// Requests a second.
+    pub limits: Arc<Limits>,
     /// What is served to whoever wants to read.
     pub documentation: Arc<Documentation>,
 }
 
 impl Api {
-    /// Joins the parts.
-    pub fn new(store: Store, settings: Settings) -> Api {
-        let keys = Arc::new(Keys::new(store.clone()));
-        Api { store, keys, settings: Arc::new(settings), documentation: Arc::default() }
+    /// Joins the parts of the public API. `requests` is how many may be served at once.
+    pub fn new(store: Store, settings: Settings, requests: usize, limit: RateLimit) -> Api {
+        Api {
+            surface: Surface::Public,
+            keys: Arc::new(Keys::new(store.clone())),
+            store,
+            settings: Arc::new(settings),
+            gate: Gate::new(requests),
+            limits: Arc::new(Limits::new(limit)),
+            documentation: Arc::default(),
+        }
+    }
+
+    /// The same for the internal listener: with its own rule about HTTPS and its own places, so that merchants can
+    /// not crowd it out; its links are relative.
+    pub fn internal(&self, require_https: bool, trusted_proxies: Vec<IpNet>) -> Api {
+        let settings = Settings {
+            public_url: String::new(),
+            require_https,
+            trusted_proxies,
+            ..Settings::clone(&self.settings)
+        };
+        let gate = Gate::new(INTERNAL_REQUESTS);
+        Api { surface: Surface::Internal, settings: Arc::new(settings), gate, ..self.clone() }
     }
 }
+
+/// Internal requests at once.
+const INTERNAL_REQUESTS: usize = 256;

@@ -3,6 +3,7 @@
 //!
 //! It is made once; `sdk/openapi.json` is the copy that clients are generated from, and a test compares the two.
 
+mod internal;
 mod operations;
 mod parameters;
 
@@ -12,6 +13,7 @@ use wire::codes::{self, Described};
 use crate::routes;
 use operations::Operation;
 
+pub use internal::document as internal_document;
 pub use operations::SAMPLES;
 
 const INTRODUCTION: &str = include_str!("openapi/introduction.md");
@@ -48,7 +50,7 @@ pub fn document(public_url: &str, support_email: &str) -> Value {
                     "description": "La clave secreta tal cual: `Authorization: Bearer sk_test_…`.",
                 },
             },
-            "schemas": schemas(),
+            "schemas": schemas(wire::schema::all()),
             "parameters": parameters::all(),
             "headers": parameters::headers(),
         },
@@ -57,8 +59,7 @@ pub fn document(public_url: &str, support_email: &str) -> Value {
     document
 }
 
-fn schemas() -> Map<String, Value> {
-    let shapes = wire::schema::all();
+fn schemas(shapes: Vec<(String, impl serde::Serialize)>) -> Map<String, Value> {
     shapes
         .into_iter()
         .map(|(name, schema)| (name, serde_json::to_value(schema).unwrap_or_default()))
@@ -82,29 +83,45 @@ fn describe(operation: &Operation, known: &[Described]) -> Value {
     let scopes: Vec<&str> =
         route.map(|route| route.scopes.iter().map(|scope| scope.as_str()).collect()).unwrap_or_default();
     let is_open = route.is_some_and(|route| route.is_open);
-    let mut description = operation.description.to_owned();
-    for scope in &scopes {
-        description.push_str(&format!("\n\nPermiso necesario: `{scope}`."));
+    let mut described = describe_for(operation, known, is_open, |name| {
+        operations::KEYED.contains(&name) || (!scopes.is_empty() && name == "insufficient_scope")
+    });
+    if !is_open {
+        let mut description = operation.description.to_owned();
+        for scope in &scopes {
+            description.push_str(&format!("\n\nPermiso necesario: `{scope}`."));
+        }
+        described["description"] = json!(description);
+        described["x-required-scopes"] = json!(scopes);
     }
+    described
+}
+
+/// An operation; `keyed` says which codes it can give because it needs a key, unless anybody may call it.
+fn describe_for(
+    operation: &Operation,
+    known: &[Described],
+    is_open: bool,
+    keyed: impl Fn(&str) -> bool,
+) -> Value {
     let mut described = json!({
         "operationId": operation.id,
         "tags": [operation.tag],
         "summary": operation.summary,
-        "description": description,
+        "description": operation.description,
         "parameters": operation.parameters.iter().map(|name| parameters::reference(name)).collect::<Vec<_>>(),
     });
     if let Some(body) = &operation.body {
         described["requestBody"] = json!({ "required": true, "content": { "application/json": body } });
     }
     let mut responses = operation.answers.clone();
-    for (status, codes) in by_status(operation, is_open, !scopes.is_empty(), known) {
+    let keyed = |name: &str| !is_open && keyed(name);
+    for (status, codes) in by_status(operation, keyed, known) {
         responses.insert(status.to_string(), refusal(status, &codes));
     }
     described["responses"] = Value::Object(responses);
     if is_open {
         described["security"] = json!([]);
-    } else {
-        described["x-required-scopes"] = json!(scopes);
     }
     described
 }
@@ -112,14 +129,12 @@ fn describe(operation: &Operation, known: &[Described]) -> Value {
 /// The error codes that an operation can answer, by their status.
 fn by_status<'k>(
     operation: &Operation,
-    is_open: bool,
-    has_scope: bool,
+    keyed: impl Fn(&str) -> bool,
     known: &'k [Described],
 ) -> Vec<(u16, Vec<&'k Described>)> {
     let given = |name: &str| {
         operations::ANY.contains(&name)
-            || (!is_open && operations::KEYED.contains(&name))
-            || (has_scope && name == "insufficient_scope")
+            || keyed(name)
             || operation.codes.iter().any(|codes| codes.contains(&name))
     };
     let mut by_status: Vec<(u16, Vec<&Described>)> = Vec::new();

@@ -64,6 +64,7 @@ fn retry_after(code: &Code) -> Option<u32> {
     match code {
         Code::IdempotencyInProgress | Code::Unavailable => Some(1),
         Code::TooManyFailures => Some(60),
+        Code::RateLimited { seconds } => Some(*seconds),
         _ => None,
     }
 }

@@ -4,8 +4,11 @@ use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, Responder};
 use store::{Answer, Once};
+use url::form_urlencoded::Serializer;
+use wire::list;
 use wire::problem::Code;
 
+use crate::incoming::Incoming;
 use crate::problem::Problem;
 
 /// An answer, and whether it repeats an earlier one.
@@ -31,13 +34,26 @@ impl Reply {
     /// What came of a request that is to have one effect.
     ///
     /// # Errors
-    /// 422, when its key was used for another request.
+    /// 422, when its key was used for another request; 409, when its answer showed a secret.
     pub fn of_once(once: Once<Reply>) -> Result<Reply, Problem> {
         match once {
             Once::Done(reply) => Ok(reply),
-            Once::Seen(answer) => Ok(Reply::repeat(answer)),
+            Once::Seen(answer) => match answer.secret_of() {
+                Some(id) => {
+                    let existing_id = id.to_owned();
+                    Err(Problem::new(Code::SecretAlreadyShown { existing_id }))
+                }
+                None => Ok(Reply::repeat(answer)),
+            },
             Once::Reused => Err(Problem::new(Code::IdempotencyKeyReused)),
         }
+    }
+}
+
+impl Reply {
+    /// The id of what was made, which its `Location` ends with.
+    pub fn created_id(&self) -> Option<&str> {
+        self.answer.location.as_deref()?.rsplit('/').next()
     }
 }
 
@@ -64,5 +80,55 @@ impl Responder for Reply {
             response.insert_header(("Idempotent-Replayed", "true"));
         }
         response.body(self.answer.body)
+    }
+}
+
+/// A page of a list, and where it goes on.
+pub struct PageReply {
+    body: Vec<u8>,
+    next: Option<String>,
+    /// `X-Has-More`, where the body can not say it.
+    has_more: Option<bool>,
+}
+
+impl PageReply {
+    /// A page that is rendered already.
+    pub const fn new(body: Vec<u8>, next: Option<String>, has_more: Option<bool>) -> PageReply {
+        PageReply { body, next, has_more }
+    }
+
+    /// A page of the internal API; `next` is the cursor's name and the id where it goes on.
+    pub fn list(
+        call: &Incoming,
+        objects: &[Vec<u8>],
+        has_more: bool,
+        next: Option<(&'static str, String)>,
+    ) -> PageReply {
+        let next = next.map(|(cursor, id)| next_link(call, "", &[cursor], cursor, &id));
+        PageReply::new(list::render(objects, has_more), next, None)
+    }
+}
+
+/// The address of the page that follows: this one's, with another cursor (RFC 8288).
+pub(crate) fn next_link(call: &Incoming, root: &str, replaced: &[&str], cursor: &str, id: &str) -> String {
+    let mut query = Serializer::new(String::new());
+    query.extend_pairs(call.query().filter(|(name, _)| !replaced.contains(&name.as_ref())));
+    query.append_pair(cursor, id);
+    format!("<{root}{}?{}>; rel=\"next\"", call.path(), query.finish())
+}
+
+impl Responder for PageReply {
+    type Body = BoxBody;
+
+    fn respond_to(self, _: &HttpRequest) -> HttpResponse {
+        let mut response = HttpResponse::Ok();
+        response.content_type("application/json");
+        if let Some(next) = self.next {
+            response.insert_header(("Link", next));
+        }
+        if let Some(has_more) = self.has_more {
+            response.insert_header(("X-Has-More", has_more.to_string()));
+        }
+        response.body(self.body)
     }
 }

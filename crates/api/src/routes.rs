@@ -14,6 +14,9 @@ use crate::invoices::{lists, updates};
 use crate::problem::Problem;
 use crate::{account, docs, invoices};
 
+/// How a route gets its handler.
+pub(crate) type Handle = fn(ActixRoute) -> ActixRoute;
+
 /// One route of the public API.
 pub struct Route {
     /// Its method. `GET` answers `HEAD` too.
@@ -24,7 +27,7 @@ pub struct Route {
     pub scopes: &'static [Scope],
     /// It needs no key.
     pub is_open: bool,
-    handle: fn(ActixRoute) -> ActixRoute,
+    pub(crate) handle: Handle,
 }
 
 /// Every route of the public API.
@@ -47,7 +50,7 @@ pub fn all() -> Vec<Route> {
 }
 
 /// The handler is named twice: once for the scope that its type asks for, once for the server.
-fn route<S, F>(method: Method, path: &'static str, _: F, handle: fn(ActixRoute) -> ActixRoute) -> Route
+fn route<S, F>(method: Method, path: &'static str, _: F, handle: Handle) -> Route
 where
     S: Needs,
     Call<S>: FromRequest,
@@ -58,21 +61,29 @@ where
 }
 
 /// A route that anybody may call: documents and pages, never a merchant's data.
-fn open(method: Method, path: &'static str, handle: fn(ActixRoute) -> ActixRoute) -> Route {
+fn open(method: Method, path: &'static str, handle: Handle) -> Route {
     Route { method, path, scopes: &[], is_open: true, handle }
 }
 
 /// Puts the public API into an application.
 pub fn configure(config: &mut web::ServiceConfig) {
-    let mut by_path: BTreeMap<&str, Vec<Route>> = BTreeMap::new();
-    for route in all() {
-        by_path.entry(route.path).or_default().push(route);
+    configure_all(config, all().into_iter().map(|route| (route.method, route.path.to_owned(), route.handle)));
+}
+
+/// One resource for each path, which knows its methods.
+pub(crate) fn configure_all(
+    config: &mut web::ServiceConfig,
+    routes: impl Iterator<Item = (Method, String, Handle)>,
+) {
+    let mut by_path: BTreeMap<String, Vec<(Method, Handle)>> = BTreeMap::new();
+    for (method, path, handle) in routes {
+        by_path.entry(path).or_default().push((method, handle));
     }
     for (path, routes) in by_path {
-        let allow = allowed(&routes);
+        let allow = allowed(routes.iter().map(|(method, _)| method));
         let mut resource = web::resource(path);
-        for route in routes {
-            resource = resource.route((route.handle)(when(&route.method)));
+        for (method, handle) in routes {
+            resource = resource.route(handle(when(&method)));
         }
         let others = move |request: HttpRequest| {
             let allow = allow.clone();
@@ -96,11 +107,11 @@ fn when(method: &Method) -> ActixRoute {
     }
 }
 
-fn allowed(routes: &[Route]) -> String {
+fn allowed<'m>(all: impl Iterator<Item = &'m Method>) -> String {
     let mut methods: Vec<&str> = Vec::new();
-    for route in routes {
-        methods.push(route.method.as_str());
-        if route.method == Method::GET {
+    for method in all {
+        methods.push(method.as_str());
+        if method == Method::GET {
             methods.push("HEAD");
         }
     }

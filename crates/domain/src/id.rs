@@ -56,6 +56,9 @@ impl<K> Id<K> {
         Id { uuid, kind: PhantomData }
     }
 
+    /// All zeros: the id that no object has.
+    pub const NOBODY: Self = Id::from_uuid(Uuid::nil());
+
     /// The id as the database keeps it.
     pub const fn uuid(self) -> Uuid {
         self.uuid
@@ -148,4 +151,6 @@ kinds! {
     PaymentKind, PaymentId, "pay";
     /// `key_…`: an API key.
     KeyKind, KeyId, "key";
+    /// `key_live_…`: the key of a service inside.
+    ServiceKeyKind, ServiceKeyId, "key";
 }

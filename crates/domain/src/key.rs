@@ -120,6 +120,56 @@ fn checksum(body: &str) -> String {
     text.iter().map(|&byte| char::from(byte)).collect()
 }
 
+/// What a service's key may do (internal API document, "Who calls").
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// The console: everything but collections.
+    Kcms,
+    /// A bank's connector: the collections of its channel.
+    Collector {
+        /// The channel's id.
+        channel: String,
+    },
+}
+
+impl Role {
+    /// Most characters of a channel's id.
+    pub const MAX_CHANNEL: usize = 40;
+
+    /// `kcms` or `collector`.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Role::Kcms => "kcms",
+            Role::Collector { .. } => "collector",
+        }
+    }
+
+    /// The channel of a collector.
+    pub fn channel(&self) -> Option<&str> {
+        match self {
+            Role::Kcms => None,
+            Role::Collector { channel } => Some(channel),
+        }
+    }
+
+    /// The role of that name; a collector has a channel, the console none.
+    pub fn parse(name: &str, channel: Option<&str>) -> Option<Role> {
+        match (name, channel) {
+            ("kcms", None) => Some(Role::Kcms),
+            ("collector", Some(channel)) if is_channel(channel) => {
+                Some(Role::Collector { channel: channel.to_owned() })
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Whether a text can be a channel's id: 1 to 40 small letters, digits, `-` and `_`.
+pub fn is_channel(text: &str) -> bool {
+    let sound = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_');
+    (1..=Role::MAX_CHANNEL).contains(&text.len()) && text.bytes().all(sound)
+}
+
 /// What a merchant's key may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Scope {

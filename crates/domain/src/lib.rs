@@ -9,6 +9,7 @@
 //! | [`invoice`] | the invoice, its verbs, its [table of states](invoice::table), the [draft](invoice::draft) of a new one |
 //! | [`change`], [`event`], [`payment`] | what a verb returns |
 //! | [`account`], [`key`] | who owns, who calls |
+//! | [`audit`] | who did what, in chains of hashes |
 //! | [`money`], [`time`], [`late_fee`] | céntimos, whole seconds, Lima days |
 //! | [`customer`], [`document`], [`mod@reference`], [`ktin`], [`metadata`], [`id`] | values that are parsed once and trusted after |
 //! | [`field`] | faults of an input, all at once |
@@ -22,6 +23,7 @@
 //! 4. Add its row to the table test in `tests/verbs.rs`: every state × every verb.
 
 pub mod account;
+pub mod audit;
 pub mod change;
 pub mod customer;
 pub mod document;

@@ -5,13 +5,15 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+mod config;
+mod doctor;
 mod keys;
 
 use clap::{Parser, Subcommand};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::config::{self, Settings};
+use crate::config::{Settings, load};
 use crate::telemetry::{self, Format};
 use crate::{Failure, dev, serve};
 
@@ -41,6 +43,14 @@ enum Command {
     /// Merchants' API keys.
     #[command(subcommand)]
     Key(keys::KeyCommand),
+    /// Keys of services inside: the console and the banks' connectors.
+    #[command(subcommand)]
+    ServiceKey(keys::ServiceKeyCommand),
+    /// The configuration.
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
+    /// Is everything as it should be?
+    Doctor(doctor::Options),
 }
 
 #[derive(Subcommand)]
@@ -68,20 +78,29 @@ pub fn run() -> ExitCode {
 }
 
 async fn execute(cli: Cli) -> Result<(), Failure> {
-    let settings = config::load(cli.config.as_deref())?;
-    match cli.command.unwrap_or_else(|| Command::Dev(dev::Options::default())) {
+    let file = cli.config.as_deref();
+    let command = match cli.command.unwrap_or_else(|| Command::Dev(dev::Options::default())) {
+        // What is wrong is shown too.
+        Command::Config(command) => return config::run(file, command),
+        command => command,
+    };
+    let settings = load(file)?;
+    match command {
         Command::Dev(options) => dev::run(settings, options).await,
         Command::Serve => serve(settings).await,
         Command::Migrate(Migrate::Up) => migrate_up(&settings).await,
         Command::Account(command) => keys::account(&settings, command).await,
         Command::Key(command) => keys::key(&settings, command).await,
+        Command::ServiceKey(command) => keys::service_key(&settings, command).await,
+        Command::Doctor(options) => doctor::run(&settings, options).await,
+        Command::Config(command) => config::run(file, command),
     }
 }
 
 async fn serve(settings: Settings) -> Result<(), Failure> {
     telemetry::start(Format::Json);
     let running = serve::start(&settings).await?;
-    tracing::info!(public = %running.public, management = %running.management, "serving on {}", running.public);
+    tracing::info!(public = %running.public, internal = %running.internal, management = %running.management, "serving on {}", running.public);
     stop_signal().await?;
     stop(running, Duration::from_secs(settings.shutdown.lame_duck_seconds)).await
 }

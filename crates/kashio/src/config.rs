@@ -1,13 +1,18 @@
 //! The settings. `config/default.toml` is compiled in and says what each one means; a file, then the
 //! environment, go over it. A key that nobody knows is refused, so that a typo is not a silent default.
 
-use std::net::{IpAddr, SocketAddr};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::Path;
 
-use ::config::{Config, Environment, File, FileFormat};
+use ::config::builder::DefaultState;
+use ::config::{Config, ConfigBuilder, Environment, File, FileFormat, Value, ValueKind};
+use api::listen::Tls;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use ipnet::IpNet;
-use serde::Deserialize;
-use sqlx::postgres::PgConnectOptions;
+use serde::{Deserialize, Serialize};
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use url::Url;
 
 use crate::Failure;
@@ -22,6 +27,8 @@ pub struct Settings {
     pub environment: EnvironmentName,
     /// Section `[database]`.
     pub database: Database,
+    /// Section `[secrets]`.
+    pub secrets: Secrets,
     /// Section `[http]`.
     pub http: Http,
     /// Section `[page]`.
@@ -29,7 +36,9 @@ pub struct Settings {
     /// Section `[support]`.
     pub support: Support,
     /// Section `[internal]`.
-    pub internal: Listener,
+    pub internal: Internal,
+    /// Section `[limits]`.
+    pub limits: Limits,
     /// Section `[management]`.
     pub management: Listener,
     /// Section `[shutdown]`.
@@ -58,6 +67,55 @@ pub struct Database {
     pub connections: u32,
 }
 
+/// Keys that seal secrets: no `Debug`.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Secrets {
+    /// `id:base64`, separated by commas.
+    pub keys: String,
+}
+
+/// The files of a listener that ends TLS itself.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsFiles {
+    /// A chain of certificates, PEM.
+    pub certificate: String,
+    /// The key of the first, PEM.
+    pub key: String,
+}
+
+impl TlsFiles {
+    /// Whether TLS ends in this process.
+    pub fn is_set(&self) -> bool {
+        !self.certificate.is_empty() && !self.key.is_empty()
+    }
+}
+
+/// The internal listener.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Internal {
+    /// Where it listens.
+    pub bind: SocketAddr,
+    /// Networks, separated by commas.
+    pub trusted_proxies: String,
+    /// Its own TLS.
+    pub tls: TlsFiles,
+}
+
+/// How much may be asked.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Requests at once.
+    pub requests: usize,
+    /// Requests a second of an account.
+    pub per_second: u32,
+    /// … and at once.
+    pub burst: u32,
+}
+
 /// The public listener.
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -70,6 +128,8 @@ pub struct Http {
     pub require_https: bool,
     /// Networks, separated by commas.
     pub trusted_proxies: String,
+    /// Its own TLS.
+    pub tls: TlsFiles,
     /// Origins, separated by commas.
     pub cors_origins: String,
 }
@@ -106,23 +166,110 @@ pub struct Shutdown {
     pub lame_duck_seconds: u64,
 }
 
+/// Where a value may come from, the later over the earlier.
+struct Layers(Vec<(String, Config)>);
+
+impl Layers {
+    fn read(file: Option<&Path>) -> Result<Layers, Failure> {
+        let build = |builder: ConfigBuilder<DefaultState>| builder.build().map_err(usage);
+        let compiled_in = Config::builder().add_source(File::from_str(DEFAULT, FileFormat::Toml));
+        let mut layers = vec![("compiled in".to_owned(), build(compiled_in)?)];
+        if let Some(file) = file {
+            let source = File::from(file).format(FileFormat::Toml).required(true);
+            layers.push((file.display().to_string(), build(Config::builder().add_source(source))?));
+        }
+        if let Ok(url) = std::env::var("DATABASE_URL") {
+            let alias = Config::builder().set_override("database.url", url).map_err(usage)?;
+            layers.push(("DATABASE_URL".to_owned(), build(alias)?));
+        }
+        let environment = Environment::with_prefix("KASHIO").prefix_separator("__").separator("__");
+        let environment = build(Config::builder().add_source(environment))?;
+        layers.push(("environment".to_owned(), environment));
+        Ok(Layers(layers))
+    }
+
+    fn merged(&self) -> Result<Config, Failure> {
+        let merge = |builder: ConfigBuilder<DefaultState>, layer: &(String, Config)| {
+            builder.add_source(layer.1.clone())
+        };
+        self.0.iter().fold(Config::builder(), merge).build().map_err(usage)
+    }
+}
+
 /// Merges the layers.
 ///
 /// # Errors
 /// A [`Failure::Usage`] that names the setting.
 pub fn load(file: Option<&Path>) -> Result<Settings, Failure> {
-    let mut layers = Config::builder().add_source(File::from_str(DEFAULT, FileFormat::Toml));
-    if let Some(file) = file {
-        layers = layers.add_source(File::from(file).format(FileFormat::Toml).required(true));
-    }
-    if let Ok(url) = std::env::var("DATABASE_URL") {
-        layers = layers.set_override("database.url", url).map_err(usage)?;
-    }
-    let environment = Environment::with_prefix("KASHIO").prefix_separator("__").separator("__");
-    let merged = layers.add_source(environment.try_parsing(true)).build().map_err(usage)?;
-    let settings: Settings = merged.try_deserialize().map_err(usage)?;
+    let settings: Settings = Layers::read(file)?.merged()?.try_deserialize().map_err(usage)?;
     settings.check()?;
     Ok(settings)
+}
+
+/// One setting, as `kashio config show` tells it.
+#[derive(Serialize)]
+pub struct Shown {
+    /// `section.key`.
+    pub name: String,
+    /// Its value, secrets masked.
+    pub value: String,
+    /// Which layer it is from.
+    pub from: String,
+}
+
+/// Every setting with where it came from.
+///
+/// # Errors
+/// When a layer can not be read.
+pub fn show(file: Option<&Path>) -> Result<Vec<Shown>, Failure> {
+    let layers = Layers::read(file)?;
+    let mut shown: BTreeMap<String, Shown> = BTreeMap::new();
+    for (from, layer) in &layers.0 {
+        let mut values = Vec::new();
+        flatten(String::new(), layer.cache.clone(), &mut values);
+        for (name, value) in values {
+            let from = match from.as_str() {
+                "environment" => format!("KASHIO__{}", name.replace('.', "__").to_uppercase()),
+                from => from.to_owned(),
+            };
+            let value = mask(&name, value);
+            shown.insert(name.clone(), Shown { name, value, from });
+        }
+    }
+    Ok(shown.into_values().collect())
+}
+
+fn flatten(name: String, value: Value, into: &mut Vec<(String, String)>) {
+    match value.kind {
+        ValueKind::Table(fields) => {
+            for (field, value) in fields {
+                let name = if name.is_empty() { field } else { format!("{name}.{field}") };
+                flatten(name, value, into);
+            }
+        }
+        kind => into.push((name, kind.to_string())),
+    }
+}
+
+/// Passwords in URLs and sealing keys are not shown.
+fn mask(name: &str, value: String) -> String {
+    match name {
+        "secrets.keys" => {
+            let ids = list(&value).map(|key| format!("{}:***", key.split(':').next().unwrap_or_default()));
+            ids.collect::<Vec<_>>().join(",")
+        }
+        _ if name.ends_with("url") => match Url::parse(&value) {
+            Ok(mut url) if url.password().is_some() => {
+                // Refused only for URLs that can have no password.
+                let _ = url.set_password(Some("***"));
+                url.to_string()
+            }
+            Ok(_) => value,
+            Err(_) if value.is_empty() => value,
+            Err(_) => "*** (not a URL)".to_owned(),
+        },
+        _ => value,
+    }
 }
 
 /// The compiled-in settings alone: what a test begins with.
@@ -141,6 +288,13 @@ fn usage(error: impl std::fmt::Display) -> Failure {
 impl Settings {
     fn check(&self) -> Result<(), Failure> {
         self.trusted_proxies()?;
+        self.internal_proxies()?;
+        self.sealing_keys()?;
+        for (name, tls) in [("http.tls", &self.http.tls), ("internal.tls", &self.internal.tls)] {
+            if tls.certificate.is_empty() != tls.key.is_empty() {
+                return Err(usage(format!("{name} needs both certificate and key")));
+            }
+        }
         for (name, url) in
             [("http.public_url", &self.http.public_url), ("page.public_url", &self.page.public_url)]
         {
@@ -164,6 +318,18 @@ impl Settings {
         Ok(())
     }
 
+    /// Whether the program would start: what [`load`] does not need.
+    ///
+    /// # Errors
+    /// When the database is not named, or a certificate can not be used.
+    pub fn check_start(&self) -> Result<(), Failure> {
+        self.database()?;
+        self.migrate_database()?;
+        Settings::tls(&self.http.tls)?;
+        Settings::tls(&self.internal.tls)?;
+        Ok(())
+    }
+
     fn check_production(&self) -> Result<(), Failure> {
         for (name, url) in
             [("http.public_url", &self.http.public_url), ("page.public_url", &self.page.public_url)]
@@ -175,12 +341,36 @@ impl Settings {
         if !self.http.require_https {
             return Err(usage("in production http.require_https can not be false"));
         }
-        let proxies = self.trusted_proxies()?;
-        if proxies.is_empty() {
-            return Err(usage("in production http.trusted_proxies must name the load balancer's network"));
+        if self.secrets.keys.is_empty() {
+            return Err(usage("in production secrets.keys must be set"));
         }
-        if proxies.iter().any(|network| network.prefix_len() == 0) {
-            return Err(usage("http.trusted_proxies can not be the whole internet"));
+        let proxies = self.trusted_proxies()?;
+        if proxies.is_empty() && !self.http.tls.is_set() {
+            return Err(usage(
+                "in production http.trusted_proxies must name the load balancer's network, or http.tls.certificate \
+                 and http.tls.key be set",
+            ));
+        }
+        let inside = self.internal_proxies()?;
+        let is_open = !self.internal.bind.ip().is_loopback();
+        if is_open && inside.is_empty() && !self.internal.tls.is_set() {
+            return Err(usage(
+                "in production internal.bind beyond loopback needs internal.trusted_proxies or internal.tls",
+            ));
+        }
+        let networks = [("http.trusted_proxies", proxies), ("internal.trusted_proxies", inside)];
+        for (name, networks) in networks {
+            if networks.iter().any(|network| network.prefix_len() == 0) {
+                return Err(usage(format!("{name} can not be the whole internet")));
+            }
+        }
+        // A password sent in the clear to another machine is everybody's.
+        let database = self.database()?;
+        let is_local = matches!(database.get_host(), "localhost" | "127.0.0.1" | "::1")
+            || database.get_socket().is_some();
+        let mode = database.get_ssl_mode();
+        if !is_local && matches!(mode, PgSslMode::Disable | PgSslMode::Allow | PgSslMode::Prefer) {
+            return Err(usage("in production database.url needs sslmode=require, verify-ca or verify-full"));
         }
         Ok(())
     }
@@ -190,13 +380,44 @@ impl Settings {
     /// # Errors
     /// When one of them is no network.
     pub fn trusted_proxies(&self) -> Result<Vec<IpNet>, Failure> {
+        networks("http.trusted_proxies", &self.http.trusted_proxies)
+    }
+
+    /// The networks of `internal.trusted_proxies`.
+    ///
+    /// # Errors
+    /// When one of them is no network.
+    pub fn internal_proxies(&self) -> Result<Vec<IpNet>, Failure> {
+        networks("internal.trusted_proxies", &self.internal.trusted_proxies)
+    }
+
+    /// The keys of `secrets.keys`, each with its id; the first seals.
+    ///
+    /// # Errors
+    /// When one of them is no key. It is not repeated.
+    pub fn sealing_keys(&self) -> Result<Vec<(String, [u8; 32])>, Failure> {
+        let malformed = || usage("secrets.keys is not a list of id:base64, each of 32 bytes");
         let parse = |text: &str| {
-            let network = text.parse::<IpNet>().or_else(|_| text.parse().map(|host: IpAddr| host.into()));
-            network.map_err(|_| {
-                usage(format!("http.trusted_proxies: {text} is not a network such as 10.0.0.0/8"))
-            })
+            let (id, key) = text.split_once(':').ok_or_else(malformed)?;
+            let key = STANDARD.decode(key.trim()).map_err(|_| malformed())?;
+            let sound = !id.is_empty() && id.len() <= 40;
+            let key = key.try_into().map_err(|_| malformed())?;
+            if sound { Ok((id.to_owned(), key)) } else { Err(malformed()) }
         };
-        list(&self.http.trusted_proxies).map(parse).collect()
+        let keys: Vec<(String, [u8; 32])> = list(&self.secrets.keys).map(parse).collect::<Result<_, _>>()?;
+        let mut ids: Vec<&str> = keys.iter().map(|(id, _)| id.as_str()).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        if ids.len() == keys.len() { Ok(keys) } else { Err(usage("secrets.keys names an id twice")) }
+    }
+
+    /// The certificate and key of a listener, when it has them.
+    ///
+    /// # Errors
+    /// When they can not be used.
+    pub fn tls(files: &TlsFiles) -> Result<Option<Tls>, Failure> {
+        let load = || Tls::load(Path::new(&files.certificate), Path::new(&files.key)).map_err(usage);
+        files.is_set().then(load).transpose()
     }
 
     /// The origins of `http.cors_origins`.
@@ -222,6 +443,14 @@ impl Settings {
             url => connect_options("database.migrate_url", url),
         }
     }
+}
+
+fn networks(name: &str, text: &str) -> Result<Vec<IpNet>, Failure> {
+    let parse = |text| {
+        api::headers::network(text)
+            .ok_or_else(|| usage(format!("{name}: {text} is not a network such as 10.0.0.0/8")))
+    };
+    list(text).map(parse).collect()
 }
 
 fn list(text: &str) -> impl Iterator<Item = &str> {

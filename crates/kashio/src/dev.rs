@@ -7,14 +7,15 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use api::keys::HASH_VERSION;
-use domain::account::{Account, Mode, Owner};
-use domain::id::{AccountId, KeyId};
-use domain::key::{KeyKind, SecretKey};
+use domain::account::{Account, CollectionChannel, Instructions, Mode, Owner, RateLimit};
+use domain::id::{AccountId, KeyId, ServiceKeyId};
+use domain::key::{KeyKind, Role, SecretKey};
+use domain::money::Currency;
 use postgres_dev::{Cluster, Durability};
 use serde::Serialize;
 use sqlx::postgres::PgConnectOptions;
-use store::keys::NewKey;
+use store::keys::{HASH_VERSION, NewKey};
+use store::service_keys::NewServiceKey;
 use store::{Error, Store};
 
 use crate::config::Settings;
@@ -45,11 +46,14 @@ impl Default for Options {
 #[derive(Serialize)]
 struct Addresses {
     public_url: String,
+    internal_url: String,
     management_url: String,
     database_url: String,
     account: String,
     test_key: String,
     live_key: String,
+    kcms_key: String,
+    collector_key: String,
 }
 
 /// Runs until a signal.
@@ -88,11 +92,14 @@ pub async fn run(mut settings: Settings, options: Options) -> Result<(), Failure
     demo.save(&running.store).await.map_err(|error| Failure::failed("the demo account", error))?;
     let addresses = Addresses {
         public_url: format!("http://{}", running.public),
+        internal_url: format!("http://{}", running.internal),
         management_url: format!("http://{}", running.management),
         database_url: settings.database.url.clone(),
         account: demo.account.text(Mode::Test),
         test_key: demo.test_key.expose().to_owned(),
         live_key: demo.live_key.expose().to_owned(),
+        kcms_key: demo.kcms_key.expose().to_owned(),
+        collector_key: demo.collector_key.expose().to_owned(),
     };
     let file = write_addresses(&options.data_dir, &addresses)?;
     print_banner(&addresses, &file);
@@ -113,6 +120,8 @@ struct Demo {
     account: AccountId,
     test_key: SecretKey,
     live_key: SecretKey,
+    kcms_key: SecretKey,
+    collector_key: SecretKey,
 }
 
 impl Demo {
@@ -121,32 +130,56 @@ impl Demo {
             account: AccountId::new(DEMO_BORN_MILLIS, b"kashiodemo"),
             test_key: fixed_key(KeyKind::Merchant(Mode::Test), "DemoAccount1"),
             live_key: fixed_key(KeyKind::Merchant(Mode::Live), "DemoAccount2"),
+            kcms_key: fixed_key(KeyKind::Service, "DemoConsole1"),
+            collector_key: fixed_key(KeyKind::Service, "DemoCollect1"),
         }
     }
 
     async fn save(&self, store: &Store) -> Result<(), Error> {
-        let account = Account { live_enabled: true, ..Account::new(self.account, "Tienda Demo".to_owned()) };
-        let keys = [(Mode::Test, self.test_key.clone()), (Mode::Live, self.live_key.clone())];
-        let mut hashed = Vec::new();
-        for (mode, key) in keys {
-            let phc = api::keys::hash(&key)?;
-            hashed.push((mode, key, phc));
+        let account = Account {
+            live_enabled: true,
+            rate_limit: Some(RateLimit::NONE),
+            collection_channels: vec![CollectionChannel {
+                channel: DEMO_CHANNEL.to_owned(),
+                agreement_number: "000001".to_owned(),
+                currency: Currency::Pen,
+                instructions: Instructions::default(),
+            }],
+            ..Account::new(self.account, "Tienda Demo".to_owned())
+        };
+        let mut keys = Vec::new();
+        for (mode, random, secret) in
+            [(Mode::Test, b"kashiodemo", &self.test_key), (Mode::Live, b"kashiolive", &self.live_key)]
+        {
+            let (id, owner) = (KeyId::new(DEMO_BORN_MILLIS, random), Owner { account: self.account, mode });
+            let phc = api::keys::hash(secret)?;
+            keys.push(NewKey::unrestricted(id, owner, "demo", secret.clone(), phc));
+        }
+        let collector = Role::Collector { channel: DEMO_CHANNEL.to_owned() };
+        let mut service_keys = Vec::new();
+        for (random, role, secret) in
+            [(b"kashiokcms", Role::Kcms, &self.kcms_key), (b"kashiobank", collector, &self.collector_key)]
+        {
+            service_keys.push(NewServiceKey {
+                id: ServiceKeyId::new(DEMO_BORN_MILLIS, random),
+                name: "demo".to_owned(),
+                role,
+                expires_at: None,
+                secret: secret.clone(),
+                phc: api::keys::hash(secret)?,
+                hash_version: HASH_VERSION,
+            });
         }
         store
             .transaction("save_demo_account", move |tx| {
-                let (account, hashed) = (account.clone(), hashed.clone());
+                let (account, keys, service_keys) = (account.clone(), keys.clone(), service_keys.clone());
                 Box::pin(async move {
                     tx.put_account(&account).await?;
-                    for (mode, secret, phc) in &hashed {
-                        tx.add_key(NewKey {
-                            id: KeyId::new(DEMO_BORN_MILLIS, b"kashiodemo"),
-                            owner: Owner { account: account.id, mode: *mode },
-                            name: "demo",
-                            secret,
-                            phc: phc.clone(),
-                            hash_version: HASH_VERSION,
-                        })
-                        .await?;
+                    for key in &keys {
+                        tx.add_key(key).await?;
+                    }
+                    for key in &service_keys {
+                        tx.add_service_key(key).await?;
                     }
                     Ok(())
                 })
@@ -154,6 +187,9 @@ impl Demo {
             .await
     }
 }
+
+/// The bank that is none.
+const DEMO_CHANNEL: &str = "demo";
 
 /// 2017-05-30T00:00:00Z: the day of the seed's samples.
 const DEMO_BORN_MILLIS: u64 = 1_496_102_400_000;
@@ -206,16 +242,20 @@ fn write_addresses(data_dir: &Path, addresses: &Addresses) -> Result<PathBuf, Fa
 
 #[expect(clippy::print_stdout, reason = "what the developer came for")]
 fn print_banner(addresses: &Addresses, file: &Path) {
-    let Addresses { public_url, management_url, account, test_key, live_key, .. } = addresses;
+    let Addresses { public_url, internal_url, management_url, account, test_key, live_key, kcms_key, .. } =
+        addresses;
     println!(
         r#"
 KashIO Payments is ready.
 
   API          {public_url}/v1/payments
+  docs         {public_url}/docs
+  internal     {internal_url}/internal/v1
   management   {management_url}/readyz
   account      {account} (Tienda Demo)
   test key     {test_key}
   live key     {live_key}
+  console key  {kcms_key}
   all of it    {file}
 
 Create a first Orden de Pago:

@@ -1,21 +1,30 @@
 //! A replica of the API: its listeners and its duties, started together and stopped together.
 
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use api::health::Readiness;
-use api::keys::POLL_EVERY;
+use api::keys::{Keys, POLL_EVERY};
 use api::{Api, listen};
+use domain::account::RateLimit;
 use store::Store;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use crate::Failure;
 use crate::config::{EnvironmentName, Settings};
+use crate::telemetry;
 
 /// How often the database's health and clock are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// How often the use of keys is written down.
+const NOTE_EVERY: Duration = Duration::from_secs(1);
+
+/// How often the ends of the audit chains are logged.
+const HEADS_EVERY: Duration = Duration::from_secs(60);
 
 /// How long one turn of a duty may take.
 const DUTY_TIME: Duration = Duration::from_secs(3);
@@ -24,12 +33,15 @@ const DUTY_TIME: Duration = Duration::from_secs(3);
 pub struct Running {
     /// Where the public API listens.
     pub public: SocketAddr,
+    /// Where the internal API listens.
+    pub internal: SocketAddr,
     /// Where `/livez` and `/readyz` answer.
     pub management: SocketAddr,
     /// Its door to the database.
     pub store: Store,
     readiness: Readiness,
-    servers: [ServerHandle; 2],
+    servers: [ServerHandle; 3],
+    keys: Arc<Keys>,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -44,10 +56,14 @@ pub async fn start(settings: &Settings) -> Result<Running, Failure> {
         listener.map_err(|error| Failure::failed(&format!("{name} can not listen on {address}"), error))
     };
     let public_listener = bind("http.bind", settings.http.bind)?;
+    let internal_listener = bind("internal.bind", settings.internal.bind)?;
     let management_listener = bind("management.bind", settings.management.bind)?;
     let local =
         |listener: &TcpListener| listener.local_addr().map_err(|error| Failure::failed("listener", error));
-    let (public, management) = (local(&public_listener)?, local(&management_listener)?);
+    let (public, internal, management) =
+        (local(&public_listener)?, local(&internal_listener)?, local(&management_listener)?);
+    let (public_tls, internal_tls) =
+        (Settings::tls(&settings.http.tls)?, Settings::tls(&settings.internal.tls)?);
 
     let connections = settings.database.connections;
     let store = Store::open(store::Settings { connect, connections })
@@ -60,30 +76,31 @@ pub async fn start(settings: &Settings) -> Result<Running, Failure> {
             return Err(Failure::Usage(refusal.to_owned()));
         }
     }
-    let api = Api::new(store.clone(), api_settings(settings, public)?);
+    let limit = RateLimit { per_second: settings.limits.per_second, burst: settings.limits.burst };
+    let api = Api::new(store.clone(), api_settings(settings, public)?, settings.limits.requests, limit);
+    // On loopback nobody listens in; beyond it, the rule of merchants holds.
+    let require_https = settings.http.require_https && !settings.internal.bind.ip().is_loopback();
+    let inside = api.internal(require_https, settings.internal_proxies()?);
     let readiness = Readiness::new(store.clone(), settings.environment == EnvironmentName::Production);
     readiness.look().await;
 
     let listen_failed = |error| Failure::failed("the listener failed", error);
-    let public_server = listen::public(api.clone(), public_listener).map_err(listen_failed)?;
-    let management_server =
-        listen::management(readiness.clone(), management_listener).map_err(listen_failed)?;
-    let servers = [public_server.handle(), management_server.handle()];
-    let looking = readiness.clone();
+    let public_server = listen::public(api.clone(), public_listener, public_tls).map_err(listen_failed)?;
+    let internal_server = listen::internal(inside, internal_listener, internal_tls).map_err(listen_failed)?;
+    let management_server = listen::management(readiness.clone(), telemetry::metrics(), management_listener)
+        .map_err(listen_failed)?;
+    let servers = [public_server.handle(), internal_server.handle(), management_server.handle()];
     let tasks = vec![
         tokio::spawn(async move { log_end(public_server.await) }),
+        tokio::spawn(async move { log_end(internal_server.await) }),
         tokio::spawn(async move { log_end(management_server.await) }),
-        tokio::spawn(every(LOOK_EVERY, move || {
-            let readiness = looking.clone();
-            async move { readiness.look().await }
-        })),
-        tokio::spawn(every(POLL_EVERY, move || {
-            let keys = api.keys.clone();
-            // Unanswered, the memory of keys stops being trusted by itself.
-            async move { keys.poll().await.unwrap_or_default() }
-        })),
+        tokio::spawn(every(LOOK_EVERY, readiness.clone(), look)),
+        tokio::spawn(every(POLL_EVERY, api.keys.clone(), poll_keys)),
+        tokio::spawn(every(NOTE_EVERY, api.clone(), write_notes)),
+        tokio::spawn(every(HEADS_EVERY, store.clone(), log_heads)),
     ];
-    Ok(Running { public, management, store, readiness, servers, tasks })
+    let keys = api.keys.clone();
+    Ok(Running { public, internal, management, store, readiness, servers, keys, tasks })
 }
 
 impl Running {
@@ -92,8 +109,11 @@ impl Running {
     pub async fn stop(self, lame_duck: Duration) {
         self.readiness.stop();
         sleep(lame_duck).await;
-        let [public, management] = &self.servers;
-        public.stop(true).await;
+        let [public, internal, management] = &self.servers;
+        tokio::join!(public.stop(true), internal.stop(true));
+        // What was noted and not yet written; should it fail, the next use is noted by another replica.
+        let _ = self.keys.write_used().await;
+        let _ = self.keys.watch().write(&self.store).await;
         self.store.close().await;
         management.stop(false).await;
         for task in self.tasks {
@@ -122,10 +142,45 @@ fn api_settings(settings: &Settings, public: SocketAddr) -> Result<api::Settings
     })
 }
 
-/// Calls a duty for ever. A duty takes no input, so a missed turn is simply the next one.
-async fn every<F, Fut>(period: Duration, duty: F)
+async fn look(readiness: Readiness) {
+    readiness.look().await;
+}
+
+/// Unanswered, the memory of keys stops being trusted by itself.
+async fn poll_keys(keys: Arc<Keys>) {
+    if let Err(error) = keys.poll().await {
+        tracing::warn!(%error, "keys were not polled: {error}");
+    }
+}
+
+/// Which keys were used, and what their owners should know of.
+async fn write_notes(api: Api) {
+    let used = api.keys.write_used().await;
+    let seen = api.keys.watch().write(&api.store).await;
+    if let Err(error) = used.and(seen) {
+        tracing::warn!(%error, "the use of keys was not written: {error}");
+    }
+}
+
+/// The outside anchor of the audit log: where its chains end, each minute.
+async fn log_heads(store: Store) {
+    match store.audit_heads().await {
+        Ok(heads) => {
+            for head in heads {
+                let hash: String = head.hash.iter().map(|byte| format!("{byte:02x}")).collect();
+                let (chain, count) = (head.chain.uuid(), head.count);
+                tracing::info!(audit_chain = %chain, audit_count = count, audit_hash = hash, "audit head of {chain}");
+            }
+        }
+        Err(error) => tracing::warn!(%error, "the audit heads were not read: {error}"),
+    }
+}
+
+/// Calls a duty for ever. A duty takes no input but what it works with, so a missed turn is simply the next one.
+async fn every<T, F, Fut>(period: Duration, with: T, duty: F)
 where
-    F: Fn() -> Fut,
+    T: Clone,
+    F: Fn(T) -> Fut,
     Fut: Future<Output = ()>,
 {
     let mut turns = interval(period);
@@ -133,7 +188,7 @@ where
     loop {
         turns.tick().await;
         // A connection that answers no more must not hold the duty for ever; the next turn takes another.
-        let _late = timeout(DUTY_TIME, duty()).await;
+        let _late = timeout(DUTY_TIME, duty(with.clone())).await;
     }
 }
 

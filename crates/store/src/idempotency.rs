@@ -34,6 +34,18 @@ pub struct Answer {
     pub body: Bytes,
 }
 
+impl Answer {
+    /// What is kept of an answer that showed a secret: not its body, but whose secret it was.
+    pub const fn of_secret(status: u16, id: String) -> Answer {
+        Answer { status, etag: None, location: Some(id), body: Bytes::new() }
+    }
+
+    /// Whose secret the answer showed, if it did. No other answer is kept without a body.
+    pub fn secret_of(&self) -> Option<&str> {
+        self.location.as_deref().filter(|_| self.body.is_empty())
+    }
+}
+
 /// Bodies hold personal data: only their size is shown.
 impl fmt::Debug for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -6,7 +6,8 @@
 //! | [`change`] | [`Tx::save`]: the one way to write an invoice, its payment and its event |
 //! | [`create`] | the one statement that opens invoices, over a slice |
 //! | [`idempotency`] | [`Claim`], [`Answer`], [`Store::once`] |
-//! | [`invoices`], [`accounts`], [`keys`] | finders; the owner comes first |
+//! | [`invoices`], [`accounts`], [`keys`], [`service_keys`] | finders; the owner comes first |
+//! | [`audit`] | who did what, in chains |
 //! | [`codes`] | leases of ktin numbers |
 //! | [`clock`], [`health`], [`migrate`] | the database's time, whether it is well, how its schema grows |
 //!
@@ -18,6 +19,7 @@
 //! 4. `.ci/queries write`, and a test in `tests/it/`.
 
 pub mod accounts;
+pub mod audit;
 pub mod change;
 pub mod clock;
 pub mod codes;
@@ -29,6 +31,7 @@ pub mod invoices;
 pub mod keys;
 pub mod migrate;
 mod random;
+pub mod service_keys;
 mod tx;
 
 use std::sync::Arc;

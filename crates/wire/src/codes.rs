@@ -95,6 +95,7 @@ pub fn all() -> Vec<Described> {
             "La clave falta, o no es válida, o venció, o fue revocada: la respuesta no distingue.",
         ),
         described(Code::HttpsRequired, "La solicitud no llegó por HTTPS."),
+        described(Code::IpNotAllowed, "La clave no se puede usar desde esta dirección."),
         described(Code::InsufficientScope, "La clave no tiene el permiso que `param` nombra; uno por falta."),
         described(
             Code::NotFound,
@@ -138,6 +139,32 @@ pub fn all() -> Vec<Described> {
     ]
 }
 
+/// The codes that only the internal API gives.
+pub fn internal() -> Vec<Described> {
+    let none = String::new;
+    let described = |code: Code, meaning| Described { name: code.name(), status: code.status(), meaning };
+    vec![
+        described(Code::OneOf { values: "" }, "No es una de las palabras admitidas; el mensaje las nombra."),
+        described(Code::OutOfRange { min: 0, max: 0 }, "El número está fuera de su rango."),
+        described(Code::InvalidPercent, "No es un porcentaje como `0.05`, de hasta 100 y 4 decimales."),
+        described(Code::InvalidChannel, "No es el identificador de un canal."),
+        described(Code::InvalidScope, "No es un permiso."),
+        described(Code::InvalidNetwork, "No es una dirección ni una red como `200.48.0.0/16`."),
+        described(Code::InsufficientRole, "La clave de servicio tiene otro rol."),
+        described(
+            Code::SecretAlreadyShown { existing_id: none() },
+            "La respuesta que se repite mostró un secreto, y se muestran una vez; `existing_id` dice de qué objeto.",
+        ),
+        described(Code::LiveNotEnabled, "La cuenta no tiene habilitado el modo real."),
+        described(Code::KeyLimitReached, "La cuenta ya tiene 20 claves vigentes en este modo."),
+        described(Code::KeyEnded, "La clave fue revocada o venció."),
+        described(
+            Code::KeyReplaced { existing_id: none() },
+            "La clave ya fue renovada; `existing_id` dice cuál la reemplazó.",
+        ),
+    ]
+}
+
 /// The codes as a schema: an enumeration whose members are explained in an extension.
 pub(crate) struct ErrorCode;
 
@@ -175,7 +202,8 @@ mod tests {
         let body =
             source.split("pub const fn name").nth(1).unwrap().split("/// The sentence.").next().unwrap();
         let given_out: BTreeSet<&str> = body.split('"').skip(1).step_by(2).collect();
-        let described: Vec<&str> = super::all().iter().map(|code| code.name).collect();
+        let (public, internal) = (super::all(), super::internal());
+        let described: Vec<&str> = public.iter().chain(&internal).map(|code| code.name).collect();
         let unique: BTreeSet<&str> = described.iter().copied().collect();
         assert_eq!(unique, given_out);
         assert_eq!(unique.len(), described.len());

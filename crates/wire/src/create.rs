@@ -263,7 +263,7 @@ fn same_amount(one: &Value<'_>, other: &Value<'_>) -> bool {
 }
 
 /// The known name that a caller probably meant.
-pub(crate) fn nearest(name: &str, known: &'static [&'static str]) -> Option<&'static str> {
+pub(crate) fn nearest(name: &str, known: &[&'static str]) -> Option<&'static str> {
     let name = name.to_lowercase();
     let length = name.chars().count();
     // More than two slips, or a third of the name, is another name; lengths alone tell most of them apart.

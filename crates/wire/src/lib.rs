@@ -8,6 +8,7 @@
 //! | [`update`] | `PATCH /invoices/{id}`: what may change, and what is only sent back |
 //! | [`list`] | what a query asks for, and how a page goes out |
 //! | [`invoice`], [`account`] | what goes out |
+//! | [`internal`] | what KCMS sends and sees |
 //! | [`problem`] | every error code, its status, its sentence in Spanish and English |
 //! | [`schema`], [`codes`] | the shapes and the error codes, described for the OpenAPI document |
 //! | [`version`] | what differs between the editions of the API |
@@ -21,6 +22,8 @@
 pub mod account;
 pub mod codes;
 pub mod create;
+mod fields;
+pub mod internal;
 pub mod invoice;
 pub mod json;
 pub mod list;

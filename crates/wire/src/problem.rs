@@ -106,6 +106,30 @@ pub enum Code {
     },
     /// A field that can not be changed.
     FieldNotUpdatable,
+    /// A field that is shown, and that other verbs change.
+    ReadOnly,
+    /// A word that is none of those there are.
+    OneOf {
+        /// Those there are.
+        values: &'static str,
+    },
+    /// A whole number beyond its range.
+    OutOfRange {
+        /// Smallest.
+        min: i64,
+        /// Greatest.
+        max: i64,
+    },
+    /// Not a percent such as 0.05.
+    InvalidPercent,
+    /// Not a channel's id.
+    InvalidChannel,
+    /// Not a scope of keys.
+    InvalidScope,
+    /// Not a network such as 200.48.0.0/16.
+    InvalidNetwork,
+    /// An end that is past already.
+    EndInPast,
     /// A cursor that is no own object.
     InvalidCursor,
     /// Not a number of objects: 1 to 500.
@@ -126,6 +150,10 @@ pub enum Code {
     HttpsRequired,
     /// The key may not do this.
     InsufficientScope,
+    /// The key may not be used from there.
+    IpNotAllowed,
+    /// The service's key has another role.
+    InsufficientRole,
     /// No such object, no such route.
     NotFound,
     /// The route exists, the method does not.
@@ -147,6 +175,22 @@ pub enum Code {
     IdempotencyInProgress,
     /// The `Idempotency-Key` was used for another request.
     IdempotencyKeyReused,
+    /// The answer that is repeated held a secret, and secrets are shown once.
+    SecretAlreadyShown {
+        /// The id of what the secret belongs to.
+        existing_id: String,
+    },
+    /// A live key for an account that does not accept them.
+    LiveNotEnabled,
+    /// The account and mode have as many keys as they may.
+    KeyLimitReached,
+    /// The key is at its end; it has no successor.
+    KeyEnded,
+    /// The key was rolled already.
+    KeyReplaced {
+        /// Its successor.
+        existing_id: String,
+    },
     /// `If-Match` names another version.
     VersionMismatch,
     /// The URL is longer than 8 KiB.
@@ -161,6 +205,11 @@ pub enum Code {
     UnsupportedEncoding,
     /// Too many failed attempts to authenticate.
     TooManyFailures,
+    /// More requests than the account may make.
+    RateLimited {
+        /// When there is room again.
+        seconds: u32,
+    },
     /// Our fault; no detail.
     InternalError,
     /// The service can not answer now; nothing was done.
@@ -187,6 +236,14 @@ impl Code {
             | Code::ConflictingFields { .. }
             | Code::UnknownParameter { .. }
             | Code::FieldNotUpdatable
+            | Code::ReadOnly
+            | Code::OneOf { .. }
+            | Code::OutOfRange { .. }
+            | Code::InvalidPercent
+            | Code::InvalidChannel
+            | Code::InvalidScope
+            | Code::InvalidNetwork
+            | Code::EndInPast
             | Code::InvalidCursor
             | Code::InvalidLimit
             | Code::InvalidStatus
@@ -195,7 +252,9 @@ impl Code {
             | Code::UnknownVersion
             | Code::InvalidIdempotencyKey => 400,
             Code::Unauthorized => 401,
-            Code::HttpsRequired | Code::InsufficientScope => 403,
+            Code::HttpsRequired | Code::InsufficientScope | Code::IpNotAllowed | Code::InsufficientRole => {
+                403
+            }
             Code::NotFound => 404,
             Code::MethodNotAllowed => 405,
             Code::RequestTimeout => 408,
@@ -203,14 +262,19 @@ impl Code {
             | Code::InvoiceAlreadyPaid
             | Code::InvoiceExpired
             | Code::InvoiceVoided
-            | Code::IdempotencyInProgress => 409,
+            | Code::IdempotencyInProgress
+            | Code::SecretAlreadyShown { .. }
+            | Code::LiveNotEnabled
+            | Code::KeyLimitReached
+            | Code::KeyEnded
+            | Code::KeyReplaced { .. } => 409,
             Code::BodyTooLarge => 413,
             Code::UnsupportedMediaType | Code::UnsupportedEncoding => 415,
             Code::VersionMismatch => 412,
             Code::UriTooLong => 414,
             Code::HeadersTooLarge => 431,
             Code::IdempotencyKeyReused => 422,
-            Code::TooManyFailures => 429,
+            Code::TooManyFailures | Code::RateLimited { .. } => 429,
             Code::InternalError => 500,
             Code::Unavailable => 503,
         }
@@ -252,7 +316,14 @@ impl Code {
             Code::UnknownField { .. } => "unknown_field",
             Code::ConflictingFields { .. } => "conflicting_fields",
             Code::UnknownParameter { .. } => "unknown_parameter",
-            Code::FieldNotUpdatable => "field_not_updatable",
+            Code::FieldNotUpdatable | Code::ReadOnly => "field_not_updatable",
+            Code::OneOf { .. } => "invalid_value",
+            Code::OutOfRange { .. } => "out_of_range",
+            Code::InvalidPercent => "invalid_percent",
+            Code::InvalidChannel => "invalid_channel",
+            Code::InvalidScope => "invalid_scope",
+            Code::InvalidNetwork => "invalid_network",
+            Code::EndInPast => "expiration_in_past",
             Code::InvalidCursor => "invalid_cursor",
             Code::InvalidLimit => "invalid_limit",
             Code::InvalidStatus => "invalid_status",
@@ -263,6 +334,8 @@ impl Code {
             Code::Unauthorized => "unauthorized",
             Code::HttpsRequired => "https_required",
             Code::InsufficientScope => "insufficient_scope",
+            Code::IpNotAllowed => "ip_not_allowed",
+            Code::InsufficientRole => "insufficient_role",
             Code::NotFound => "not_found",
             Code::MethodNotAllowed => "method_not_allowed",
             Code::RequestTimeout => "request_timeout",
@@ -272,13 +345,18 @@ impl Code {
             Code::InvoiceVoided => "invoice_voided",
             Code::IdempotencyInProgress => "idempotency_in_progress",
             Code::IdempotencyKeyReused => "idempotency_key_reused",
+            Code::SecretAlreadyShown { .. } => "secret_already_shown",
+            Code::LiveNotEnabled => "live_not_enabled",
+            Code::KeyLimitReached => "key_limit_reached",
+            Code::KeyEnded => "key_ended",
+            Code::KeyReplaced { .. } => "key_already_rolled",
             Code::VersionMismatch => "version_mismatch",
             Code::UriTooLong => "uri_too_long",
             Code::HeadersTooLarge => "headers_too_large",
             Code::BodyTooLarge => "body_too_large",
             Code::UnsupportedMediaType => "unsupported_media_type",
             Code::UnsupportedEncoding => "unsupported_encoding",
-            Code::TooManyFailures => "rate_limited",
+            Code::TooManyFailures | Code::RateLimited { .. } => "rate_limited",
             Code::InternalError => "internal_error",
             Code::Unavailable => "unavailable",
         }
@@ -353,6 +431,34 @@ impl Code {
                 "Este campo no se puede cambiar; se pueden cambiar currency, amount, due_datetime y expiration_datetime.",
                 "This field can not be changed; currency, amount, due_datetime and expiration_datetime can.",
             ),
+            Code::ReadOnly => pick(
+                "Este campo no se cambia aquí y no es igual al guardado.",
+                "This field is not changed here and differs from what is stored.",
+            ),
+            Code::OneOf { values } => {
+                pick(&format!("Debe ser uno de: {values}."), &format!("It must be one of: {values}."))
+            }
+            Code::OutOfRange { min, max } => pick(
+                &format!("Debe ser un número entero de {min} a {max}."),
+                &format!("It must be a whole number from {min} to {max}."),
+            ),
+            Code::InvalidPercent => pick(
+                "Debe ser un porcentaje como \"0.05\", de hasta 100 y con hasta 4 decimales.",
+                "It must be a percent such as \"0.05\", at most 100, with at most 4 decimals.",
+            ),
+            Code::InvalidChannel => pick(
+                "Un canal se escribe con 1 a 40 letras minúsculas, dígitos, - y _.",
+                "A channel is written with 1 to 40 small letters, digits, - and _.",
+            ),
+            Code::InvalidScope => pick(
+                "Los permisos son invoices:read, invoices:write, payments:read, events:read, webhooks:read, webhooks:write y test:write.",
+                "Scopes are invoices:read, invoices:write, payments:read, events:read, webhooks:read, webhooks:write and test:write.",
+            ),
+            Code::InvalidNetwork => pick(
+                "Debe ser una dirección o una red como 200.48.0.0/16.",
+                "It must be an address or a network such as 200.48.0.0/16.",
+            ),
+            Code::EndInPast => pick("La fecha ya pasó.", "The date is past."),
             Code::InvalidCursor => pick(
                 "El cursor no es el id de un objeto propio.",
                 "The cursor is not the id of an object of yours.",
@@ -394,6 +500,37 @@ impl Code {
             Code::InsufficientScope => {
                 pick("La clave no tiene este permiso.", "The key does not have this scope.")
             }
+            Code::IpNotAllowed => pick(
+                "La clave no se puede usar desde esta dirección.",
+                "The key may not be used from this address.",
+            ),
+            Code::InsufficientRole => {
+                pick("La clave de servicio no tiene este rol.", "The service key does not have this role.")
+            }
+            Code::SecretAlreadyShown { .. } => pick(
+                "La solicitud ya se atendió y su secreto se mostró una sola vez; renueve el objeto si lo perdió.",
+                "The request was answered before and its secret shown once; roll the object if it was lost.",
+            ),
+            Code::LiveNotEnabled => pick(
+                "La cuenta no tiene habilitado el modo real.",
+                "The account does not have live mode enabled.",
+            ),
+            Code::KeyLimitReached => pick(
+                "La cuenta ya tiene 20 claves vigentes en este modo; revoque una.",
+                "The account has 20 live keys of this mode already; revoke one.",
+            ),
+            Code::KeyEnded => pick(
+                "La clave fue revocada o venció; cree una nueva.",
+                "The key was revoked or has expired; create a new one.",
+            ),
+            Code::KeyReplaced { .. } => pick(
+                "La clave ya fue renovada; renueve la que la reemplazó.",
+                "The key was rolled already; roll its successor.",
+            ),
+            Code::RateLimited { seconds } => pick(
+                &format!("Demasiadas solicitudes; repita en {seconds} s."),
+                &format!("Too many requests; repeat in {seconds} s."),
+            ),
             Code::NotFound => pick("No existe.", "There is no such thing."),
             Code::MethodNotAllowed => pick(
                 "La ruta no admite este método; vea la cabecera Allow.",
@@ -624,8 +761,8 @@ struct ItemBody<'a> {
     /// La falta en palabras: en español, o en inglés con `Accept-Language: en`.
     #[schema(min_length = 1, examples("El monto debe tener como máximo 2 decimales."))]
     message: String,
-    /// Con `invoice_id_conflict`: el `id` de la orden que ya existe.
-    #[schema(value_type = String, pattern = "^inv_(test|live)_[2-9A-HJ-NP-Za-km-z]{22}$", examples("inv_test_2Lx8hVvQ4nRkTz7WmYb3Cd"))]
+    /// Con `invoice_id_conflict` y `secret_already_shown`: el `id` del objeto que ya existe.
+    #[schema(value_type = String, pattern = "^(inv|key|whe)_(test|live)_[2-9A-HJ-NP-Za-km-z]{22}$", examples("inv_test_2Lx8hVvQ4nRkTz7WmYb3Cd"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     existing_id: Option<&'a str>,
 }
@@ -637,7 +774,9 @@ pub fn render(status: u16, items: &[Item], request_id: &str, language: Language)
         param: item.param.as_deref(),
         message: item.code.message(language),
         existing_id: match &item.code {
-            Code::InvoiceIdConflict { existing_id } => Some(existing_id),
+            Code::InvoiceIdConflict { existing_id }
+            | Code::SecretAlreadyShown { existing_id }
+            | Code::KeyReplaced { existing_id } => Some(existing_id),
             _ => None,
         },
     });

@@ -24,12 +24,16 @@ pub fn all() -> Vec<(String, RefOr<Schema>)> {
     add::<UpdateInvoiceById>(&mut shapes);
     add::<crate::account::Body<'_>>(&mut shapes);
     add::<crate::problem::Body<'_>>(&mut shapes);
-    let mut known = std::collections::HashSet::new();
-    shapes.retain(|(name, _)| known.insert(name.clone()));
+    once_each(&mut shapes);
     shapes
 }
 
-fn add<T: ToSchema>(shapes: &mut Vec<(String, RefOr<Schema>)>) {
+pub(crate) fn once_each(shapes: &mut Vec<(String, RefOr<Schema>)>) {
+    let mut known = std::collections::HashSet::new();
+    shapes.retain(|(name, _)| known.insert(name.clone()));
+}
+
+pub(crate) fn add<T: ToSchema>(shapes: &mut Vec<(String, RefOr<Schema>)>) {
     shapes.push((T::name().into_owned(), T::schema()));
     T::schemas(shapes);
 }

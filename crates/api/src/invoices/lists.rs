@@ -1,36 +1,26 @@
 //! `GET /invoices`, and the seed's `/invoices/list[/{date}]`, which answers a bare array.
 
-use actix_web::body::BoxBody;
-use actix_web::{HttpRequest, HttpResponse, Responder};
 use domain::invoice::Invoice;
 use domain::invoice::filter::Page;
 use futures_util::FutureExt;
-use url::form_urlencoded::Serializer;
 use wire::invoice::render;
 use wire::list::{self, ListInvoices};
 use wire::problem::{Code, Item};
 
 use crate::call::{Call, ReadInvoices};
 use crate::problem::Problem;
-
-/// A page of a list, and where it goes on.
-pub struct PageReply {
-    body: Vec<u8>,
-    next: Option<String>,
-    /// `X-Has-More`, where the body can not say it.
-    has_more: Option<bool>,
-}
+use crate::reply::{PageReply, next_link};
 
 /// `GET /invoices`.
 pub async fn list(call: Call<ReadInvoices>) -> Result<PageReply, Problem> {
     let (objects, has_more, next) = page(&call).await?;
-    Ok(PageReply { body: list::render(&objects, has_more), next, has_more: None })
+    Ok(PageReply::new(list::render(&objects, has_more), next, None))
 }
 
 /// `GET /invoices/list` and `/invoices/list/{yyyy-MM-dd}`.
 pub async fn list_bare(call: Call<ReadInvoices>) -> Result<PageReply, Problem> {
     let (objects, has_more, next) = page(&call).await?;
-    Ok(PageReply { body: list::render_bare(&objects), next, has_more: Some(has_more) })
+    Ok(PageReply::new(list::render_bare(&objects), next, Some(has_more)))
 }
 
 async fn page(call: &Call<ReadInvoices>) -> Result<(Vec<Vec<u8>>, bool, Option<String>), Problem> {
@@ -63,25 +53,7 @@ fn next_page(call: &Call<ReadInvoices>, page: Page, invoices: &[Invoice]) -> Opt
     let upwards = page.before.is_some() && page.after.is_none();
     let (cursor, edge) =
         if upwards { ("ending_before", invoices.first()?) } else { ("starting_after", invoices.last()?) };
-    let mut query = Serializer::new(String::new());
     let replaced = if upwards { ["ending_before", "end"] } else { ["starting_after", "start"] };
-    query.extend_pairs(call.query().filter(|(name, _)| !replaced.contains(&name.as_ref())));
-    query.append_pair(cursor, &edge.id.text(call.owner.mode));
-    Some(format!("<{}{}?{}>; rel=\"next\"", call.api.settings.public_url, call.path(), query.finish()))
-}
-
-impl Responder for PageReply {
-    type Body = BoxBody;
-
-    fn respond_to(self, _: &HttpRequest) -> HttpResponse {
-        let mut response = HttpResponse::Ok();
-        response.content_type("application/json");
-        if let Some(next) = self.next {
-            response.insert_header(("Link", next));
-        }
-        if let Some(has_more) = self.has_more {
-            response.insert_header(("X-Has-More", has_more.to_string()));
-        }
-        response.body(self.body)
-    }
+    let id = edge.id.text(call.owner.mode);
+    Some(next_link(call, &call.api.settings.public_url, &replaced, cursor, &id))
 }

@@ -15,7 +15,8 @@ use wire::json::{Kind, Object};
 use wire::problem::{Code, Item};
 use wire::update::{self, UpdateInvoice};
 
-use crate::call::{Call, IfMatch, WriteInvoices};
+use crate::call::{Call, WriteInvoices};
+use crate::incoming::IfMatch;
 use crate::invoices::ViewSettings;
 use crate::problem::Problem;
 use crate::reply::Reply;
@@ -79,7 +80,7 @@ async fn change(
     let (owner, store) = (call.owner, call.api.store.clone());
     let (view, wish) = (Arc::new(call.view_settings()), Arc::new(wish));
     let if_match = call.if_match();
-    let once = store.once("change_invoice", claim, move |tx| {
+    let once = call.once(wish.name(), claim, move |tx| {
         let (view, wish, if_match) = (view.clone(), wish.clone(), if_match.clone());
         async move {
             let known = tx.invoices(owner).lock(id).await?.ok_or(Problem::new(Code::NotFound))?;
@@ -99,10 +100,17 @@ async fn change(
             tracing::warn!(%error, "an expiration was not stored: {error}");
         }
     }
-    Reply::of_once(outcome?)
+    outcome
 }
 
 impl Wish {
+    const fn name(&self) -> &'static str {
+        match self {
+            Wish::Update(_) => "update_invoice",
+            Wish::Void => "void_invoice",
+        }
+    }
+
     fn judge(
         &self,
         known: &Known,

@@ -16,11 +16,11 @@ pub const SAMPLES: [(&str, &str); 3] = [
 
 /// Codes that any request can be answered.
 pub(super) const ANY: &[&str] =
-    &["key_in_url", "https_required", "uri_too_long", "headers_too_large", "internal_error"];
+    &["key_in_url", "https_required", "uri_too_long", "headers_too_large", "internal_error", "unavailable"];
 /// … any that needs a key.
-pub(super) const KEYED: &[&str] = &["unauthorized", "unknown_version", "rate_limited", "unavailable"];
+pub(super) const KEYED: &[&str] = &["unauthorized", "ip_not_allowed", "unknown_version", "rate_limited"];
 /// … any with a body.
-const BODY: &[&str] = &[
+pub(super) const BODY: &[&str] = &[
     "invalid_json",
     "invalid_type",
     "unknown_field",
@@ -35,9 +35,10 @@ const BODY: &[&str] = &[
     "unsupported_encoding",
 ];
 /// … any that happens once.
-const ONCE: &[&str] = &["invalid_idempotency_key", "idempotency_in_progress", "idempotency_key_reused"];
+pub(super) const ONCE: &[&str] =
+    &["invalid_idempotency_key", "idempotency_in_progress", "idempotency_key_reused"];
 /// … any that names an invoice.
-const ONE: &[&str] = &["not_found"];
+pub(super) const ONE: &[&str] = &["not_found"];
 /// … any that sets amounts or terms.
 const TERMS: &[&str] = &[
     "invalid_amount",
@@ -290,7 +291,7 @@ pub(super) fn all() -> Vec<Operation> {
     ]
 }
 
-fn with(own: &[&'static str], common: &[&'static str]) -> Vec<&'static str> {
+pub(super) fn with(own: &[&'static str], common: &[&'static str]) -> Vec<&'static str> {
     [own, common].concat()
 }
 
@@ -298,7 +299,7 @@ fn list_parameters() -> Vec<&'static str> {
     super::parameters::LIST.iter().map(|parameter| parameter.name).collect()
 }
 
-fn answers<const N: usize>(answers: [(u16, Value); N]) -> Map<String, Value> {
+pub(super) fn answers<const N: usize>(answers: [(u16, Value); N]) -> Map<String, Value> {
     answers.into_iter().map(|(status, answer)| (status.to_string(), answer)).collect()
 }
 
@@ -308,11 +309,22 @@ pub(super) fn header_references(always: &[&str], sometimes: &[&str]) -> Map<Stri
         |name: &&str| (name.to_string(), json!({ "$ref": format!("#/components/headers/{name}.required") }));
     let optional =
         |name: &&str| (name.to_string(), json!({ "$ref": format!("#/components/headers/{name}") }));
-    let every = [required(&"Request-Id"), optional(&"X-Request-Id")];
+    let every = [
+        required(&"Request-Id"),
+        optional(&"X-Request-Id"),
+        optional(&"RateLimit-Policy"),
+        optional(&"RateLimit"),
+    ];
     always.iter().map(required).chain(sometimes.iter().map(optional)).chain(every).collect()
 }
 
-fn answer(description: &str, shape: &str, always: &[&str], sometimes: &[&str], example: Value) -> Value {
+pub(super) fn answer(
+    description: &str,
+    shape: &str,
+    always: &[&str],
+    sometimes: &[&str],
+    example: Value,
+) -> Value {
     json!({
         "description": description,
         "headers": header_references(always, sometimes),
@@ -323,7 +335,7 @@ fn answer(description: &str, shape: &str, always: &[&str], sometimes: &[&str], e
     })
 }
 
-fn plain(description: &str, content_type: &str, schema: Value) -> Value {
+pub(super) fn plain(description: &str, content_type: &str, schema: Value) -> Value {
     json!({
         "description": description,
         "headers": header_references(&[], &[]),

@@ -198,6 +198,22 @@ pub(super) fn headers() -> Map<String, Value> {
             ),
         ),
         ("X-Has-More", text("Si hay más órdenes después de esta página.", "^(true|false)$", "false")),
+        (
+            "RateLimit-Policy",
+            text(
+                "Cuántas solicitudes caben de una vez (`q`) y en cuántos segundos se recuperan todas (`w`).",
+                "^\"account\";q=[0-9]+;w=[0-9]+$",
+                "\"account\";q=200;w=2",
+            ),
+        ),
+        (
+            "RateLimit",
+            text(
+                "Cuántas quedan (`r`) y en cuántos segundos estarán todas (`t`).",
+                "^\"account\";r=[0-9]+;t=[0-9]+$",
+                "\"account\";r=199;t=1",
+            ),
+        ),
         ("Retry-After", text("Cuántos segundos esperar antes de repetir.", "^[0-9]+$", "1")),
         (
             "WWW-Authenticate",

@@ -11,7 +11,6 @@ use domain::id::Id;
 use domain::invoice::draft::{Draft, NewInvoice};
 use domain::invoice::{Invoice, Token};
 use domain::ktin::Ktin;
-use domain::late_fee::LateFee;
 use domain::metadata::Verbatim;
 use domain::money::{Amount, Currency};
 use domain::payment::{Payment, PaymentStatus};
@@ -37,16 +36,7 @@ pub(crate) fn stamp(at: Moment) -> Stamp {
 
 /// A shop that asks for nothing special: 24 hours to pay, no late fee, customers optional.
 pub(crate) fn shop() -> Account {
-    Account {
-        id: id(1),
-        name: "Bodega Rosita".to_owned(),
-        version_pin: None,
-        default_expiration_seconds: 86_400,
-        customer_required: false,
-        late_fee: LateFee::None,
-        live_enabled: true,
-        disabled_at: None,
-    }
+    Account { live_enabled: true, ..Account::new(id(1), "Bodega Rosita".to_owned()) }
 }
 
 pub(crate) fn owner() -> Owner {

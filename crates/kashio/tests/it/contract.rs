@@ -11,17 +11,43 @@ use serde_json::{Value, json};
 use crate::world::Answer;
 
 /// Headers of ours that an answer may have only where the document says so.
-const OURS: [&str; 7] =
-    ["etag", "location", "idempotent-replayed", "link", "x-has-more", "retry-after", "www-authenticate"];
+const OURS: [&str; 9] = [
+    "ratelimit",
+    "ratelimit-policy",
+    "etag",
+    "location",
+    "idempotent-replayed",
+    "link",
+    "x-has-more",
+    "retry-after",
+    "www-authenticate",
+];
 
-static DOCUMENT: LazyLock<Value> =
+static PUBLIC: LazyLock<Value> =
     LazyLock::new(|| api::openapi::document("https://api.kashio.test", "soporte@kashio.net"));
+static INTERNAL: LazyLock<Value> = LazyLock::new(|| api::openapi::internal_document("soporte@kashio.net"));
+
+/// Which listener was called, and so which document holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listener {
+    Public,
+    Internal,
+}
+
+impl Listener {
+    fn document(self) -> &'static Value {
+        match self {
+            Listener::Public => &PUBLIC,
+            Listener::Internal => &INTERNAL,
+        }
+    }
+}
 
 /// Gives the answer back when the document knows it, and fails when it does not. `path` is without its query.
-pub async fn held(method: Method, path: String, answer: Answer) -> Answer {
+pub async fn held(listener: Listener, method: Method, path: String, answer: Answer) -> Answer {
     // Long lists take a while: not on a thread that serves the service beside it.
     let checked = tokio::task::spawn_blocking(move || {
-        check(&method, &path, &answer);
+        check(listener, &method, &path, &answer);
         answer
     });
     match checked.await.map_err(tokio::task::JoinError::try_into_panic) {
@@ -31,25 +57,25 @@ pub async fn held(method: Method, path: String, answer: Answer) -> Answer {
     }
 }
 
-fn check(method: &Method, path: &str, answer: &Answer) {
+fn check(listener: Listener, method: &Method, path: &str, answer: &Answer) {
     if *method == Method::OPTIONS {
         return;
     }
     let at = format!("{method} {path} → {}", answer.status);
-    let Some(operation) = operation(method, path) else {
+    let Some(operation) = operation(listener, method, path) else {
         // No operation: nothing but an error, in the form of all errors.
         assert!(answer.status >= 400, "{at}: not documented at all");
-        check_body(method, &DOCUMENT["components"]["schemas"]["Error"], answer, &at);
+        check_body(listener, method, &listener.document()["components"]["schemas"]["Error"], answer, &at);
         return;
     };
     let documented = &operation["responses"][answer.status.to_string()];
     assert!(!documented.is_null(), "{at}: no such status is documented: {}", answer.text);
-    check_headers(documented, answer, &at);
+    check_headers(listener, documented, answer, &at);
     let content_type = answer.header("content-type").split(';').next().unwrap_or_default();
     let content = &documented["content"][content_type];
     assert!(!content.is_null(), "{at}: {content_type} is not documented");
     if content_type == "application/json" {
-        check_body(method, &content["schema"], answer, &at);
+        check_body(listener, method, &content["schema"], answer, &at);
     }
     if let Some(codes) = documented["x-error-codes"].as_array()
         && *method != Method::HEAD
@@ -61,7 +87,7 @@ fn check(method: &Method, path: &str, answer: &Answer) {
 }
 
 /// What the document says of a method and a path; words of a path beat its parameters.
-fn operation(method: &Method, path: &str) -> Option<&'static Value> {
+fn operation(listener: Listener, method: &Method, path: &str) -> Option<&'static Value> {
     let method = if *method == Method::HEAD { "get".to_owned() } else { method.as_str().to_lowercase() };
     let path = path.trim_end_matches('/');
     let parts: Vec<&str> = path.split('/').collect();
@@ -70,19 +96,20 @@ fn operation(method: &Method, path: &str) -> Option<&'static Value> {
         let same = |(wanted, given): (&&str, &&str)| wanted == given || wanted.starts_with('{');
         template.len() == parts.len() && template.iter().zip(&parts).all(same)
     };
-    let paths = DOCUMENT["paths"].as_object().unwrap();
+    let paths = listener.document()["paths"].as_object().unwrap();
     let found = paths.iter().filter(|(template, _)| matches(template));
     let (_, methods) = found.min_by_key(|(template, _)| template.matches('{').count())?;
     methods.get(&method)
 }
 
-fn check_headers(documented: &'static Value, answer: &Answer, at: &str) {
+fn check_headers(listener: Listener, documented: &'static Value, answer: &Answer, at: &str) {
     let headers = documented["headers"].as_object().unwrap();
     for (name, header) in headers {
-        let header = DOCUMENT.pointer(header["$ref"].as_str().unwrap().trim_start_matches('#')).unwrap();
+        let header =
+            listener.document().pointer(header["$ref"].as_str().unwrap().trim_start_matches('#')).unwrap();
         match answer.headers.get(name).map(|value| value.to_str().unwrap()) {
             Some(value) => {
-                let sound = validator_of(&header["schema"]).is_valid(&json!(value));
+                let sound = validator_of(listener, &header["schema"]).is_valid(&json!(value));
                 assert!(sound, "{at}: {name}: {value}");
             }
             None => assert!(header["required"] != true, "{at}: without {name}"),
@@ -96,12 +123,12 @@ fn check_headers(documented: &'static Value, answer: &Answer, at: &str) {
     }
 }
 
-fn check_body(method: &Method, schema: &'static Value, answer: &Answer, at: &str) {
+fn check_body(listener: Listener, method: &Method, schema: &'static Value, answer: &Answer, at: &str) {
     if *method == Method::HEAD {
         assert_eq!(answer.text, "", "{at}");
         return;
     }
-    let (validator, body) = (validator_of(schema), answer.json());
+    let (validator, body) = (validator_of(listener, schema), answer.json());
     if !validator.is_valid(&body) {
         let faults = validator.iter_errors(&body).map(|error| format!("{}: {error}", error.instance_path()));
         panic!("{at}: {:?}\n{}", faults.collect::<Vec<_>>(), answer.text);
@@ -109,29 +136,36 @@ fn check_body(method: &Method, schema: &'static Value, answer: &Answer, at: &str
 }
 
 /// The validator of a schema of the document, made once: the suite has thousands of answers.
-fn validator_of(schema: &'static Value) -> &'static Validator {
+fn validator_of(listener: Listener, schema: &'static Value) -> &'static Validator {
     static MADE: LazyLock<Mutex<HashMap<usize, &'static Validator>>> = LazyLock::new(Mutex::default);
     let mut made = MADE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    made.entry(std::ptr::from_ref(schema).addr()).or_insert_with(|| Box::leak(Box::new(validator(schema))))
+    made.entry(std::ptr::from_ref(schema).addr())
+        .or_insert_with(|| Box::leak(Box::new(validator(listener.document(), schema))))
 }
 
 /// A validator of a schema that may refer to the document's components.
-fn validator(schema: &Value) -> Validator {
-    let whole = json!({ "allOf": [schema], "components": DOCUMENT["components"] });
+fn validator(document: &Value, schema: &Value) -> Validator {
+    let whole = json!({ "allOf": [schema], "components": document["components"] });
     jsonschema::draft202012::options().should_validate_formats(true).build(&whole).unwrap()
 }
 
 /// The document's own examples are what it says that they are.
 #[test]
 fn every_example_matches_its_schema() {
+    for document in [&*PUBLIC, &*INTERNAL] {
+        examples_match(document);
+    }
+}
+
+fn examples_match(document: &Value) {
     let mut met = 0;
     let mut holds = |schema: &Value, example: &Value, at: &str| {
         let faults: Vec<String> =
-            validator(schema).iter_errors(example).map(|error| error.to_string()).collect();
+            validator(document, schema).iter_errors(example).map(|error| error.to_string()).collect();
         assert!(faults.is_empty(), "{at}: {faults:?}");
         met += 1;
     };
-    for (path, methods) in DOCUMENT["paths"].as_object().unwrap() {
+    for (path, methods) in document["paths"].as_object().unwrap() {
         for (method, operation) in methods.as_object().unwrap() {
             let body = &operation["requestBody"];
             let answers = operation["responses"].as_object().unwrap().values();
@@ -144,7 +178,7 @@ fn every_example_matches_its_schema() {
             }
         }
     }
-    for (name, schema) in DOCUMENT["components"]["schemas"].as_object().unwrap() {
+    for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
         for example in schema["examples"].as_array().into_iter().flatten() {
             holds(schema, example, name);
         }

@@ -14,6 +14,7 @@ mod corpora;
 mod docs;
 mod exactly_once;
 mod front_door;
+mod inside;
 mod keys;
 mod lists;
 mod operator;

@@ -49,7 +49,7 @@ async fn an_operator_makes_an_account_and_keys_rolls_and_revokes_them() {
     assert_eq!(code, 0);
     assert!(accepted(&world, next).await && accepted(&world, secret).await, "both, while they overlap");
     let (_, keys, _) = kashio(&world, &["key", "list", "--account", account, "--json"]);
-    assert_eq!(keys[0]["replaced_by"], rolled[0]["id"]);
+    assert_eq!(keys[1]["replaced_by"], rolled[0]["id"], "newest first");
     assert!(keys.iter().all(|key| key.get("secret").is_none()));
 
     let (code, _, _) = kashio(&world, &["key", "revoke", rolled[0]["id"].as_str().unwrap()]);
@@ -63,7 +63,7 @@ async fn an_operator_makes_an_account_and_keys_rolls_and_revokes_them() {
     }
     let (_, keys, _) = kashio(&world, &["key", "list", "--account", account, "--json"]);
     let states: Vec<&str> = keys.iter().map(|key| key["state"].as_str().unwrap()).collect();
-    assert_eq!(states, ["expired", "revoked"]);
+    assert_eq!(states, ["revoked", "expired"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -20,8 +20,13 @@ fn fails(arguments: &[&str], environment: &[(&str, &str)], code: i32, words: &st
     assert!(stderr.contains(words), "{stderr}");
 }
 
-const FREE: [(&str, &str); 2] =
-    [("KASHIO__HTTP__BIND", "127.0.0.1:0"), ("KASHIO__MANAGEMENT__BIND", "127.0.0.1:0")];
+const FREE: [(&str, &str); 3] = [
+    ("KASHIO__HTTP__BIND", "127.0.0.1:0"),
+    ("KASHIO__INTERNAL__BIND", "127.0.0.1:0"),
+    ("KASHIO__MANAGEMENT__BIND", "127.0.0.1:0"),
+];
+
+const SEALING_KEY: &str = "a:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 
 #[test]
 fn a_bad_or_unknown_setting_is_named() {
@@ -47,6 +52,7 @@ async fn production_refuses_a_database_whose_keys_everybody_knows() {
         ("KASHIO__HTTP__PUBLIC_URL", "https://api.kashio.test"),
         ("KASHIO__PAGE__PUBLIC_URL", "https://pay.kashio.test"),
         ("KASHIO__HTTP__TRUSTED_PROXIES", "10.0.0.0/8"),
+        ("KASHIO__SECRETS__KEYS", SEALING_KEY),
     ]);
     fails(&["serve"], &environment, 2, "made by kashio dev");
 }

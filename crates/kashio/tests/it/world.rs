@@ -4,9 +4,8 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use domain::account::{Account, Mode, Owner};
-use domain::id::{AccountId, KeyId};
-use domain::key::{KeyKind, SecretKey};
-use domain::late_fee::LateFee;
+use domain::id::{AccountId, KeyId, ServiceKeyId};
+use domain::key::{KeyKind, Role, SecretKey};
 use kashio::config::Settings;
 use kashio::serve::{self, Running};
 use postgres_dev::testing::{TestDatabase, database};
@@ -15,9 +14,12 @@ use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{AssertSqlSafe, PgPool};
-use store::keys::NewKey;
+use store::keys::{HASH_VERSION, NewKey};
+use store::service_keys::NewServiceKey;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
-use crate::contract;
+use crate::contract::{self, Listener};
 
 /// A running service.
 pub struct World {
@@ -96,11 +98,13 @@ impl World {
         settings.database.url = database.url().to_owned();
         settings.database.connections = 6;
         settings.http.bind = "127.0.0.1:0".parse().unwrap();
+        settings.internal.bind = "127.0.0.1:0".parse().unwrap();
         settings.management.bind = "127.0.0.1:0".parse().unwrap();
         settings.http.public_url = "https://api.kashio.test".to_owned();
         settings.http.require_https = false;
         // Calls say which address they come from, so that one test's failures do not lock out another's.
         settings.http.trusted_proxies = "127.0.0.1".to_owned();
+        settings.limits.per_second = 0;
         change(&mut settings);
         let sql = PgPoolOptions::new().max_connections(2).connect(database.url()).await.unwrap();
         let running = serve::start(&settings).await.unwrap();
@@ -130,16 +134,7 @@ impl World {
     pub async fn key_of(&self, account: AccountId, mode: Mode, scopes: Option<&[&str]>) -> Merchant {
         let secret = SecretKey::mint(KeyKind::Merchant(mode), rand::random);
         let phc = api::keys::hash(&secret).unwrap();
-        let settings = Account {
-            id: account,
-            name: "Tienda".to_owned(),
-            version_pin: None,
-            default_expiration_seconds: 86_400,
-            customer_required: false,
-            late_fee: LateFee::None,
-            live_enabled: true,
-            disabled_at: None,
-        };
+        let settings = Account { live_enabled: true, ..Account::new(account, "Tienda".to_owned()) };
         let key = secret.clone();
         self.running()
             .store
@@ -148,7 +143,7 @@ impl World {
                 Box::pin(async move {
                     tx.put_account(&settings).await?;
                     let (id, owner) = (KeyId::new(0, &rand::random()), Owner { account, mode });
-                    tx.add_key(NewKey { id, owner, name: "k", secret: &key, phc, hash_version: 1 }).await
+                    tx.add_key(&NewKey::unrestricted(id, owner, "k", key, phc)).await
                 })
             })
             .await
@@ -172,6 +167,60 @@ impl World {
         }
     }
 
+    /// An operator before the console, with a service key of its own.
+    pub async fn console(&self) -> Console {
+        let secret = SecretKey::mint(KeyKind::Service, rand::random);
+        self.add_service_key(&secret, Role::Kcms).await;
+        Console {
+            key: secret.expose().to_owned(),
+            actor: Some("operador-7"),
+            reason: Some("prueba"),
+            client: self.client.clone(),
+            base: format!("http://{}", self.running().internal),
+        }
+    }
+
+    pub async fn add_service_key(&self, secret: &SecretKey, role: Role) {
+        let key = NewServiceKey {
+            id: ServiceKeyId::new(self.running().store.clock().unix_millis(), &rand::random()),
+            name: "test".to_owned(),
+            role,
+            expires_at: None,
+            secret: secret.clone(),
+            phc: api::keys::hash(secret).unwrap(),
+            hash_version: HASH_VERSION,
+        };
+        let add = self.running().store.transaction::<_, store::Error, _>("test_key", move |tx| {
+            let key = key.clone();
+            Box::pin(async move { tx.add_service_key(&key).await })
+        });
+        add.await.unwrap();
+    }
+
+    /// What the public listener answers to a path that is sent as it is written.
+    pub async fn raw(&self, path: &str, headers: &[(&str, &str)]) -> String {
+        let mut socket = TcpStream::connect(self.running().public).await.unwrap();
+        let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{headers}\r\n");
+        socket.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        socket.read_to_end(&mut answer).await.unwrap();
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    /// A request that has been let in and whose body does not come.
+    pub async fn hold_open(&self, shop: &Merchant) -> TcpStream {
+        let mut socket = TcpStream::connect(self.running().public).await.unwrap();
+        let head = format!(
+            "POST {INVOICES} HTTP/1.1\r\nhost: x\r\nauthorization: {}\r\ncontent-length: 500\r\n\r\n{{",
+            shop.authorization()
+        );
+        socket.write_all(head.as_bytes()).await.unwrap();
+        // Time to be let in; its key has to be hashed first.
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        socket
+    }
+
     pub async fn count(&self, query: &'static str) -> i64 {
         sqlx::query_scalar(query).fetch_one(&self.sql).await.unwrap()
     }
@@ -187,7 +236,61 @@ impl World {
         headers: &[(&str, &str)],
         body: Option<&str>,
     ) -> Answer {
-        send(&self.client, method, &self.url(path), headers, body).await
+        send(&self.client, Listener::Public, method, &self.url(path), headers, body).await
+    }
+}
+
+/// An operator before the console.
+#[derive(Clone)]
+pub struct Console {
+    key: String,
+    actor: Option<&'static str>,
+    reason: Option<&'static str>,
+    client: reqwest::Client,
+    base: String,
+}
+
+impl Console {
+    pub fn secret(&self) -> &str {
+        &self.key
+    }
+
+    pub fn with_key(&self, key: &str) -> Console {
+        Console { key: key.to_owned(), ..self.clone() }
+    }
+
+    pub fn without_actor(&self) -> Console {
+        Console { actor: None, ..self.clone() }
+    }
+
+    pub fn without_reason(&self) -> Console {
+        Console { reason: None, ..self.clone() }
+    }
+
+    pub async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        more: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> Answer {
+        let authorization = format!("Bearer {}", self.key);
+        let mut headers = vec![("authorization", authorization.as_str())];
+        headers.extend(self.actor.map(|actor| ("x-actor", actor)));
+        headers.extend(self.reason.map(|reason| ("x-reason", reason)));
+        headers.extend_from_slice(more);
+        let body = body.map(Value::to_string);
+        let url = format!("{}{path}", self.base);
+        send(&self.client, Listener::Internal, method, &url, &headers, body.as_deref()).await
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.call(Method::GET, path, &[], None).await
+    }
+
+    /// A write that takes nothing.
+    pub async fn write(&self, path: &str) -> Answer {
+        self.call(Method::POST, path, &[], None).await
     }
 }
 
@@ -218,7 +321,8 @@ impl Merchant {
         let mut headers =
             vec![("authorization", authorization.as_str()), ("x-forwarded-for", address.as_str())];
         headers.extend_from_slice(more);
-        send(&self.client, method, &format!("{}{path}", self.base), &headers, body).await
+        let url = format!("{}{path}", self.base);
+        send(&self.client, Listener::Public, method, &url, &headers, body).await
     }
 
     pub async fn create(&self, body: &Value) -> Answer {
@@ -245,6 +349,7 @@ pub fn order(invoice_id: &str) -> Value {
 
 async fn send(
     client: &reqwest::Client,
+    listener: Listener,
     method: Method,
     url: &str,
     headers: &[(&str, &str)],
@@ -265,7 +370,7 @@ async fn send(
     let path = response.url().path().to_owned();
     let answer = Answer { status, headers, text: response.text().await.unwrap() };
     // Whatever a story is about, its answers are those that the API document promises.
-    contract::held(method, path, answer).await
+    contract::held(listener, method, path, answer).await
 }
 
 /// An address that no other caller has.

@@ -25,15 +25,8 @@ async fn add(world: &World, owner: Owner, name: &'static str, secret: &SecretKey
         .transaction::<(), Error, _>("add_key", move |tx| {
             let secret = secret.clone();
             Box::pin(async move {
-                tx.add_key(NewKey {
-                    id,
-                    owner,
-                    name,
-                    secret: &secret,
-                    phc: Phc(format!("$argon2id$of {name}")),
-                    hash_version: 1,
-                })
-                .await
+                let phc = Phc(format!("$argon2id$of {name}"));
+                tx.add_key(&NewKey::unrestricted(id, owner, name, secret, phc)).await
             })
         })
         .await

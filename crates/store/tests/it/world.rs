@@ -11,7 +11,6 @@ use domain::event::EventKind;
 use domain::id::{AccountId, InvoiceId, PaymentId};
 use domain::invoice::draft::NewInvoice;
 use domain::invoice::{Amendment, Invoice, Refusal};
-use domain::late_fee::LateFee;
 use domain::money::{Amount, Currency};
 use domain::payment::{Payment, PaymentStatus};
 use domain::reference::Reference;
@@ -100,7 +99,7 @@ impl World {
         self.store
             .transaction("put_account", move |tx| {
                 let account = account.clone();
-                Box::pin(async move { tx.put_account(&account).await })
+                Box::pin(async move { tx.put_account(&account).await.map(|_| ()) })
             })
             .await
             .unwrap();
@@ -346,16 +345,8 @@ where
 }
 
 pub(crate) fn shop(name: &str) -> Account {
-    Account {
-        id: AccountId::from_uuid(uuid::Builder::from_random_bytes(rand::random()).into_uuid()),
-        name: name.to_owned(),
-        version_pin: None,
-        default_expiration_seconds: 86_400,
-        customer_required: false,
-        late_fee: LateFee::None,
-        live_enabled: true,
-        disabled_at: None,
-    }
+    let id = AccountId::from_uuid(uuid::Builder::from_random_bytes(rand::random()).into_uuid());
+    Account { live_enabled: true, ..Account::new(id, name.to_owned()) }
 }
 
 /// An order of 20 soles with nothing but what is required.

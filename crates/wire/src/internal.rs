@@ -1,0 +1,7 @@
+//! The shapes of the internal API: what KCMS sends, and what it sees. Amounts are strings; ids as everywhere.
+
+pub mod account;
+pub mod audit;
+pub mod key;
+pub mod page;
+pub mod schema;

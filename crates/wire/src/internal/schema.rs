@@ -1,0 +1,214 @@
+//! The shapes of the internal API that are only described, and the list of all: `components.schemas` of its document.
+
+#![expect(dead_code, reason = "nobody builds these: their fields are read by the derive alone")]
+
+use utoipa::ToSchema;
+use utoipa::openapi::{RefOr, Schema};
+
+use crate::schema;
+
+/// Every shape of the internal API by name.
+pub fn all() -> Vec<(String, RefOr<Schema>)> {
+    let mut shapes = Vec::new();
+    schema::add::<super::account::Body<'_>>(&mut shapes);
+    schema::add::<InternalAccountList>(&mut shapes);
+    schema::add::<NewAccount>(&mut shapes);
+    schema::add::<AccountSettings>(&mut shapes);
+    schema::add::<super::key::Key<'_>>(&mut shapes);
+    schema::add::<InternalKeyList>(&mut shapes);
+    schema::add::<NewKey>(&mut shapes);
+    schema::add::<super::key::ServiceKey<'_>>(&mut shapes);
+    schema::add::<ServiceKeyList>(&mut shapes);
+    schema::add::<NewServiceKey>(&mut shapes);
+    schema::add::<RollKey>(&mut shapes);
+    schema::add::<super::audit::Body<'_>>(&mut shapes);
+    schema::add::<AuditEntryList>(&mut shapes);
+    shapes.extend(schema::all());
+    schema::once_each(&mut shapes);
+    shapes
+}
+
+/// Mora de una cuenta.
+#[derive(ToSchema)]
+pub(crate) struct LateFee {
+    /// `none` (no hay), `fixed` (un monto por moneda, una vez) o `percent_per_day` (un porcentaje del subtotal por cada
+    /// día de Lima empezado después del vencimiento).
+    #[schema(pattern = "^(none|fixed|percent_per_day)$", examples("percent_per_day"))]
+    kind: String,
+    /// Con `fixed`: el monto de cada moneda.
+    #[schema(required = false)]
+    amounts: Option<LateFeeAmounts>,
+    /// Con `percent_per_day`: el porcentaje, con hasta 4 decimales.
+    #[schema(value_type = String, required = false, examples("0.05"))]
+    percent: Option<String>,
+}
+
+/// Un monto por moneda.
+#[derive(ToSchema)]
+pub(crate) struct LateFeeAmounts {
+    /// En soles.
+    #[schema(rename = "PEN", value_type = String, required = false, examples("5.00"))]
+    pen: Option<String>,
+    /// En dólares.
+    #[schema(rename = "USD", value_type = String, required = false, examples("1.50"))]
+    usd: Option<String>,
+}
+
+/// Cuántas solicitudes puede hacer una cuenta, por modo y réplica.
+#[derive(ToSchema)]
+pub(crate) struct RateLimit {
+    /// Por segundo; 0: sin límite.
+    #[schema(minimum = 0, maximum = 1_000_000, examples(100))]
+    per_second: u32,
+    /// De una vez; si falta, el doble de `per_second`.
+    #[schema(required = false, minimum = 0, maximum = 1_000_000, examples(200))]
+    burst: u32,
+}
+
+/// Un banco o agente donde se puede pagar.
+#[derive(ToSchema)]
+pub(crate) struct CollectionChannel {
+    /// El canal.
+    #[schema(pattern = "^[a-z0-9_-]{1,40}$", examples("bcp"))]
+    channel: String,
+    /// El número de convenio que se elige al pagar.
+    #[schema(min_length = 1, max_length = 40, examples("000001"))]
+    agreement_number: String,
+    /// La única moneda del convenio.
+    currency: schema::Currency,
+    /// Los pasos, para la página de pago.
+    #[schema(required = false)]
+    instructions: Instructions,
+}
+
+/// Un texto en dos idiomas.
+#[derive(ToSchema)]
+pub(crate) struct Instructions {
+    /// En español.
+    #[schema(value_type = String, required = false, max_length = 2000)]
+    es: Option<String>,
+    /// En inglés.
+    #[schema(value_type = String, required = false, max_length = 2000)]
+    en: Option<String>,
+}
+
+/// Los ajustes de una cuenta nueva.
+#[derive(ToSchema)]
+pub(crate) struct NewAccount {
+    /// Nombre del comercio, como lo ven quienes pagan.
+    #[schema(min_length = 1, max_length = 200, examples("Bodega Rosita"))]
+    name: String,
+    #[serde(flatten)]
+    #[schema(inline)]
+    settings: Settings,
+}
+
+/// Lo que cambia de una cuenta. `null` quita `legal_name`, `tax_id`, `version_pin` y `rate_limit`.
+#[derive(ToSchema)]
+pub(crate) struct AccountSettings {
+    /// Nombre del comercio, como lo ven quienes pagan.
+    #[schema(value_type = String, required = false, min_length = 1, max_length = 200, examples("Bodega Rosita"))]
+    name: Option<String>,
+    #[serde(flatten)]
+    #[schema(inline)]
+    settings: Settings,
+}
+
+#[derive(ToSchema)]
+struct Settings {
+    /// Razón social.
+    #[schema(min_length = 1, max_length = 200)]
+    legal_name: Option<String>,
+    /// RUC.
+    #[schema(examples("20512333797"))]
+    tax_id: Option<String>,
+    /// Versión de la API para solicitudes que no nombran una.
+    version_pin: Option<String>,
+    /// Vida de una orden que no dice cuándo vence, en segundos.
+    #[schema(value_type = i64, required = false, minimum = 1, maximum = 31_622_400, examples(86400))]
+    default_expiration_seconds: Option<i64>,
+    /// Si una orden sin cliente se rechaza.
+    #[schema(value_type = bool, required = false)]
+    customer_required: Option<bool>,
+    /// Mora de las órdenes nuevas.
+    #[schema(value_type = LateFee, required = false)]
+    late_fee: Option<LateFee>,
+    /// Límite de solicitudes.
+    rate_limit: Option<RateLimit>,
+    /// Dónde pueden pagar sus clientes.
+    #[schema(value_type = Vec<CollectionChannel>, required = false)]
+    collection_channels: Option<Vec<CollectionChannel>>,
+    /// Si se aceptan claves de modo real. Cambiarlo exige `X-Reason`.
+    #[schema(value_type = bool, required = false)]
+    live_enabled: Option<bool>,
+}
+
+/// Una clave nueva.
+#[derive(ToSchema)]
+pub(crate) struct NewKey {
+    /// `test` o `live`.
+    #[schema(pattern = "^(test|live)$", examples("test"))]
+    mode: String,
+    /// Nombre para reconocerla.
+    #[schema(min_length = 1, max_length = 100, examples("tienda en línea"))]
+    name: String,
+    /// Permisos; si faltan, todos.
+    #[schema(examples(json!(["invoices:read"])))]
+    scopes: Option<Vec<String>>,
+    /// Redes desde las que se puede usar; si faltan, cualquiera.
+    #[schema(examples(json!(["200.48.0.0/16"])))]
+    ip_allow: Option<Vec<String>>,
+    /// Desde cuándo no se aceptará.
+    expires_at: Option<String>,
+}
+
+/// Una clave de servicio nueva.
+#[derive(ToSchema)]
+pub(crate) struct NewServiceKey {
+    /// Nombre para reconocerla.
+    #[schema(min_length = 1, max_length = 100, examples("conector BCP"))]
+    name: String,
+    /// `kcms` o `collector`.
+    #[schema(pattern = "^(kcms|collector)$", examples("collector"))]
+    role: String,
+    /// El canal de un conector.
+    #[schema(examples("bcp"))]
+    channel: Option<String>,
+    /// Desde cuándo no se aceptará.
+    expires_at: Option<String>,
+}
+
+/// Cuánto tiempo se aceptan ambas claves.
+#[derive(ToSchema)]
+pub(crate) struct RollKey {
+    /// En segundos: de 0 a una semana; si falta, un día.
+    #[schema(value_type = i64, required = false, minimum = 0, maximum = 604_800, default = 86_400)]
+    overlap_seconds: Option<i64>,
+}
+
+macro_rules! lists {
+    ($($(#[$doc:meta])* $name:ident of $item:ty;)*) => {$(
+        $(#[$doc])*
+        #[derive(ToSchema)]
+        pub(crate) struct $name {
+            /// Siempre `list`.
+            #[schema(pattern = "^list$", examples("list"))]
+            object: String,
+            /// Si hay más en este sentido.
+            has_more: bool,
+            /// Los objetos de la página.
+            data: Vec<$item>,
+        }
+    )*};
+}
+
+lists! {
+    /// Una página de cuentas.
+    InternalAccountList of super::account::Body<'static>;
+    /// Una página de claves.
+    InternalKeyList of super::key::Key<'static>;
+    /// Una página de claves de servicio.
+    ServiceKeyList of super::key::ServiceKey<'static>;
+    /// Una página del registro de auditoría.
+    AuditEntryList of super::audit::Body<'static>;
+}
