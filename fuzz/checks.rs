@@ -267,6 +267,7 @@ fn forwarded(lines: &[(HeaderName, HeaderValue)]) {
             .map(|network| network.parse().expect("a network"))
             .to_vec(),
         cors_origins: Vec::new(),
+        targets: domain::endpoint::Targets::default(),
         support_email: String::new(),
     };
     let request = |peer: &str, more: &[(&'static str, &'static str)]| {

@@ -51,6 +51,12 @@ needs! {
     ReadInvoices: InvoicesRead;
     /// `invoices:write`.
     WriteInvoices: InvoicesWrite;
+    /// `events:read`.
+    ReadEvents: EventsRead;
+    /// `webhooks:read`.
+    ReadWebhooks: WebhooksRead;
+    /// `webhooks:write`.
+    WriteWebhooks: WebhooksWrite;
 }
 
 /// Who calls, for the log line of the request.

@@ -21,7 +21,7 @@ use tokio::time::timeout;
 use wire::problem::{self as wire_problem, Code, Item, Language};
 
 use crate::call::LoggedCaller;
-use crate::incoming::{self, RequestId};
+use crate::incoming::{self, GatePlace, RequestId};
 use crate::internal::console::LoggedService;
 use crate::limits::Allowance;
 use crate::problem::Problem;
@@ -30,6 +30,8 @@ use crate::{Api, Settings, headers, security};
 /// A body has 10 s to arrive, its handler 15 s from then on. Everything that a handler waits for ends sooner by
 /// itself, so this is for what nobody thought of.
 const HANDLER_TIME: Duration = Duration::from_secs(25);
+/// Those that wait for events, or for what a receiver says.
+const WAITING_TIME: Duration = Duration::from_secs(35);
 
 /// Longest URL, in bytes.
 const MAX_URI: usize = 8 * 1_024;
@@ -54,7 +56,8 @@ pub(crate) async fn identify(
     request.extensions_mut().insert(RequestId(request_id.clone()));
 
     // The layers inside answer for themselves; a clone of the request kept here would keep routes from matching.
-    let handled = timeout(HANDLER_TIME, next.call(request)).await;
+    let waits = request.query_string().contains("wait=") || request.path().ends_with("/test");
+    let handled = timeout(if waits { WAITING_TIME } else { HANDLER_TIME }, next.call(request)).await;
     let response = match handled {
         Ok(response) => response?.map_into_boxed_body(),
         Err(_) => return Err(Problem::new(Code::Unavailable).into()),
@@ -99,10 +102,11 @@ pub(crate) async fn admit(
         note_key_in_the_clear(&request, &api);
         return Ok(request.error_response(Problem::new(Code::HttpsRequired)));
     }
-    // Held until the answer is made.
-    let Some(_place) = api.gate.enter() else {
+    let Some(place) = api.gate.enter() else {
         return Ok(request.error_response(Problem::new(Code::Unavailable)));
     };
+    // Held until the answer is made, or until the handler leaves it to wait.
+    request.extensions_mut().insert(GatePlace(place));
     if request.uri().to_string().len() > MAX_URI {
         return Ok(request.error_response(Problem::new(Code::UriTooLong)));
     }
@@ -120,7 +124,9 @@ pub(crate) async fn admit(
     if !with_key.is_empty() {
         return Ok(request.error_response(Problem::Told(with_key)));
     }
-    next.call(request).await.map(ServiceResponse::map_into_boxed_body)
+    let response = next.call(request).await?;
+    response.request().extensions_mut().remove::<GatePlace>();
+    Ok(response.map_into_boxed_body())
 }
 
 /// A key that came over plain HTTP is told to its owner, where it can be named; it is not checked.

@@ -10,6 +10,7 @@ use domain::account::Owner;
 use futures_util::StreamExt;
 use sha2::{Digest, Sha256};
 use store::Claim;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 use wire::json::{self, Object};
 use wire::problem::{Code, Item};
@@ -22,6 +23,9 @@ pub const MAX_BODY: usize = 64 * 1_024;
 
 /// How long a body may take to arrive. actix-web has no such limit.
 const BODY_TIME: Duration = Duration::from_secs(10);
+
+/// A request's place among those that are served at once.
+pub(crate) struct GatePlace(#[expect(dead_code, reason = "held, not read")] pub(crate) OwnedSemaphorePermit);
 
 /// The id that the door gave to a request.
 #[derive(Clone)]
@@ -50,6 +54,11 @@ impl Incoming {
     /// Its id.
     pub fn request_id(&self) -> String {
         request_id(&self.request)
+    }
+
+    /// Gives back the place among the requests that are served at once: for whoever is about to wait.
+    pub fn leave_gate(&mut self) {
+        self.request.extensions_mut().remove::<GatePlace>();
     }
 
     /// The parameters of the query, decoded.

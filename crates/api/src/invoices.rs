@@ -141,13 +141,13 @@ impl Wish {
 }
 
 /// What an answer is rendered with, once the call is gone.
-struct ViewSettings {
+pub(crate) struct ViewSettings {
     version: wire::version::Version,
     settings: Arc<crate::Settings>,
 }
 
 impl ViewSettings {
-    fn view(&self) -> View<'_> {
+    pub(crate) fn view(&self) -> View<'_> {
         View { version: self.version, page_url: &self.settings.page_url }
     }
 
@@ -158,7 +158,7 @@ impl ViewSettings {
 }
 
 impl<S> Call<S> {
-    fn view_settings(&self) -> ViewSettings {
+    pub(crate) fn view_settings(&self) -> ViewSettings {
         ViewSettings { version: self.version, settings: self.api.settings.clone() }
     }
 

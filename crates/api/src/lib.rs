@@ -10,7 +10,8 @@
 //! | [`limits`] | requests at once, requests a second |
 //! | [`problem`] | every way a request can fail, and its answer |
 //! | [`reply`] | every other answer |
-//! | [`invoices`], [`account`] | the handlers |
+//! | [`invoices`], [`events`], [`webhooks`], [`account`] | the handlers |
+//! | [`feed`] | waiting for events |
 //! | [`internal`] | the API of the console, on a listener of its own |
 //! | [`openapi`], [`docs`] | what the API says of itself, as a document and as a page |
 //! | [`listen`], [`health`] | the servers: public, internal, management |
@@ -28,6 +29,8 @@ pub mod account;
 pub mod call;
 pub mod docs;
 pub mod door;
+pub mod events;
+pub mod feed;
 pub mod headers;
 pub mod health;
 pub mod incoming;
@@ -41,14 +44,17 @@ pub mod problem;
 pub mod reply;
 pub mod routes;
 pub mod security;
+pub mod webhooks;
 
 use std::sync::Arc;
 
 use domain::account::RateLimit;
+use domain::endpoint::Targets;
 use ipnet::IpNet;
 use store::Store;
 
 use docs::Documentation;
+use feed::Feeds;
 use keys::Keys;
 use limits::{Gate, Limits};
 
@@ -67,6 +73,8 @@ pub struct Settings {
     pub trusted_proxies: Vec<IpNet>,
     /// Origins that browsers may call from; empty: any.
     pub cors_origins: Vec<String>,
+    /// Where webhooks may be posted to.
+    pub targets: Targets,
 }
 
 /// Which listener a request came to.
@@ -93,6 +101,8 @@ pub struct Api {
     pub gate: Gate,
     /// Requests a second.
     pub limits: Arc<Limits>,
+    /// Who waits for events.
+    pub feeds: Arc<Feeds>,
     /// What is served to whoever wants to read.
     pub documentation: Arc<Documentation>,
 }
@@ -107,6 +117,7 @@ impl Api {
             settings: Arc::new(settings),
             gate: Gate::new(requests),
             limits: Arc::new(Limits::new(limit)),
+            feeds: Arc::default(),
             documentation: Arc::default(),
         }
     }

@@ -6,6 +6,7 @@
 mod internal;
 mod operations;
 mod parameters;
+mod telling;
 
 use serde_json::{Map, Value, json};
 use wire::codes::{self, Described};
@@ -35,6 +36,8 @@ pub fn document(public_url: &str, support_email: &str) -> Value {
         "security": [{ "basic": [] }, { "bearer": [] }],
         "tags": [
             { "name": operations::INVOICES, "description": "Lo que un cliente debe pagar: se crea, se consulta, se cambia, se anula." },
+            { "name": telling::EVENTS, "description": "Lo que pasó, en orden y sin huecos: así se recupera lo que no llegó." },
+            { "name": telling::WEBHOOKS, "description": "Avisos firmados a su servidor, con reintentos." },
             { "name": operations::ACCOUNT, "description": "Quién es usted para la API." },
             { "name": operations::DOCUMENTS, "description": "Esta documentación. No necesita clave." },
         ],

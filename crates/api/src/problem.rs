@@ -62,7 +62,7 @@ impl Problem {
 
 fn retry_after(code: &Code) -> Option<u32> {
     match code {
-        Code::IdempotencyInProgress | Code::Unavailable => Some(1),
+        Code::IdempotencyInProgress | Code::Unavailable | Code::TooManyWaiting => Some(1),
         Code::TooManyFailures => Some(60),
         Code::RateLimited { seconds } => Some(*seconds),
         _ => None,

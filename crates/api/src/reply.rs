@@ -18,17 +18,25 @@ pub struct Reply {
     pub answer: Answer,
     /// `Idempotent-Replayed: true`.
     pub replayed: bool,
+    /// What a repeat finds, where the answer itself must not be kept.
+    saved: Option<Answer>,
 }
 
 impl Reply {
     /// A first answer.
     pub const fn fresh(answer: Answer) -> Reply {
-        Reply { answer, replayed: false }
+        Reply { answer, replayed: false, saved: None }
     }
 
     /// The answer to a safe repeat.
     pub const fn repeat(answer: Answer) -> Reply {
-        Reply { answer, replayed: true }
+        Reply { answer, replayed: true, saved: None }
+    }
+
+    /// A first answer that shows the secret of `id`, which it does once.
+    pub fn secret(answer: Answer, id: String) -> Reply {
+        let saved = Some(Answer::of_secret(answer.status, id));
+        Reply { answer, replayed: false, saved }
     }
 
     /// What came of a request that is to have one effect.
@@ -48,9 +56,7 @@ impl Reply {
             Once::Reused => Err(Problem::new(Code::IdempotencyKeyReused)),
         }
     }
-}
 
-impl Reply {
     /// The id of what was made, which its `Location` ends with.
     pub fn created_id(&self) -> Option<&str> {
         self.answer.location.as_deref()?.rsplit('/').next()
@@ -59,7 +65,7 @@ impl Reply {
 
 impl AsRef<Answer> for Reply {
     fn as_ref(&self) -> &Answer {
-        &self.answer
+        self.saved.as_ref().unwrap_or(&self.answer)
     }
 }
 

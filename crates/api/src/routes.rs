@@ -12,7 +12,7 @@ use domain::key::Scope;
 use crate::call::{Call, Needs};
 use crate::invoices::{lists, updates};
 use crate::problem::Problem;
-use crate::{account, docs, invoices};
+use crate::{account, docs, events, invoices, webhooks};
 
 /// How a route gets its handler.
 pub(crate) type Handle = fn(ActixRoute) -> ActixRoute;
@@ -44,6 +44,41 @@ pub fn all() -> Vec<Route> {
         route(Method::PATCH, "/v1/payments/invoices/{id}", updates::update, |to| to.to(updates::update)),
         route(Method::POST, "/v1/payments/invoices/{id}", updates::update, |to| to.to(updates::update)),
         route(Method::DELETE, "/v1/payments/invoices/{id}", updates::void, |to| to.to(updates::void)),
+        route(Method::GET, "/v1/payments/events", events::list, |to| to.to(events::list)),
+        route(Method::GET, "/v1/payments/events/list", events::list, |to| to.to(events::list)),
+        route(Method::GET, "/v1/payments/events/{id}", events::read, |to| to.to(events::read)),
+        route(Method::GET, "/v1/payments/event/{id}", events::read, |to| to.to(events::read)),
+        route(Method::POST, "/v1/payments/events/{id}/resend", events::resend, |to| to.to(events::resend)),
+        route(Method::POST, "/v1/payments/webhook_endpoints", webhooks::create, |to| to.to(webhooks::create)),
+        route(Method::GET, "/v1/payments/webhook_endpoints", webhooks::list, |to| to.to(webhooks::list)),
+        route(Method::GET, "/v1/payments/webhook_endpoints/{id}", webhooks::read, |to| to.to(webhooks::read)),
+        route(Method::PATCH, "/v1/payments/webhook_endpoints/{id}", webhooks::update, |to| {
+            to.to(webhooks::update)
+        }),
+        route(Method::DELETE, "/v1/payments/webhook_endpoints/{id}", webhooks::delete, |to| {
+            to.to(webhooks::delete)
+        }),
+        route(Method::POST, "/v1/payments/webhook_endpoints/{id}/roll_secret", webhooks::roll_secret, |to| {
+            to.to(webhooks::roll_secret)
+        }),
+        route(Method::POST, "/v1/payments/webhook_endpoints/{id}/test", webhooks::test, |to| {
+            to.to(webhooks::test)
+        }),
+        route(
+            Method::POST,
+            "/v1/payments/webhook_endpoints/{id}/redeliver",
+            webhooks::redeliver_range,
+            |to| to.to(webhooks::redeliver_range),
+        ),
+        route(Method::GET, "/v1/payments/webhook_endpoints/{id}/deliveries", webhooks::deliveries, |to| {
+            to.to(webhooks::deliveries)
+        }),
+        route(Method::GET, "/v1/payments/deliveries/{id}", webhooks::delivery, |to| {
+            to.to(webhooks::delivery)
+        }),
+        route(Method::POST, "/v1/payments/deliveries/{id}/redeliver", webhooks::redeliver, |to| {
+            to.to(webhooks::redeliver)
+        }),
         open(Method::GET, "/openapi.json", |to| to.to(docs::document)),
         open(Method::GET, "/docs", |to| to.to(docs::page)),
     ]

@@ -36,6 +36,16 @@ event_kinds! {
     InvoiceVoided = "invoice.voided",
     /// The bank took its payment back.
     InvoicePaymentReversed = "invoice.payment_reversed",
+    /// Money came that pays no invoice.
+    PaymentUnapplied = "payment.unapplied",
+    /// It was applied to one after all.
+    PaymentApplied = "payment.applied",
+    /// The bank took it back.
+    PaymentReversed = "payment.reversed",
+    /// It was given back.
+    PaymentReturned = "payment.returned",
+    /// An endpoint was switched off.
+    WebhookEndpointDisabled = "webhook_endpoint.disabled",
 }
 
 impl EventKind {

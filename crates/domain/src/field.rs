@@ -49,6 +49,8 @@ pub enum Wrong {
     Document,
     /// Not an absolute http(s) URL without user information.
     Url,
+    /// Not a URL that webhooks may be posted to.
+    WebhookUrl,
     /// Not a size of a QR image: 100 to 1000 pixels.
     SizeQr,
 }

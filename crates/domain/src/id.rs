@@ -151,6 +151,10 @@ kinds! {
     PaymentKind, PaymentId, "pay";
     /// `key_…`: an API key.
     KeyKind, KeyId, "key";
+    /// `whe_…`: a webhook endpoint.
+    EndpointKind, EndpointId, "whe";
+    /// `del_…`: a delivery.
+    DeliveryKind, DeliveryId, "del";
     /// `key_live_…`: the key of a service inside.
     ServiceKeyKind, ServiceKeyId, "key";
 }

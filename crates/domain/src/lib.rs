@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`invoice`] | the invoice, its verbs, its [table of states](invoice::table), the [draft](invoice::draft) of a new one |
 //! | [`change`], [`event`], [`payment`] | what a verb returns |
+//! | [`endpoint`], [`delivery`], [`signature`], [`address`] | who is told, how often, how it is proved, and where never |
 //! | [`account`], [`key`] | who owns, who calls |
 //! | [`audit`] | who did what, in chains of hashes |
 //! | [`money`], [`time`], [`late_fee`] | céntimos, whole seconds, Lima days |
@@ -23,10 +24,13 @@
 //! 4. Add its row to the table test in `tests/verbs.rs`: every state × every verb.
 
 pub mod account;
+pub mod address;
 pub mod audit;
 pub mod change;
 pub mod customer;
+pub mod delivery;
 pub mod document;
+pub mod endpoint;
 pub mod event;
 pub mod field;
 pub mod id;
@@ -38,4 +42,5 @@ pub mod metadata;
 pub mod money;
 pub mod payment;
 pub mod reference;
+pub mod signature;
 pub mod time;

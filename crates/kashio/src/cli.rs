@@ -8,6 +8,7 @@ use std::time::Duration;
 mod config;
 mod doctor;
 mod keys;
+mod listen;
 
 use clap::{Parser, Subcommand};
 use tokio::runtime::Runtime;
@@ -34,6 +35,12 @@ enum Command {
     Dev(dev::Options),
     /// The API.
     Serve,
+    /// The worker: numbers events, delivers webhooks, sweeps.
+    Work,
+    /// Both.
+    Run,
+    /// Forward events to a URL on this machine, signed.
+    Listen(listen::Options),
     /// The schema.
     #[command(subcommand)]
     Migrate(Migrate),
@@ -61,6 +68,7 @@ enum Migrate {
 
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
+    crate::use_ring();
     let cli = Cli::parse();
     let outcome = Runtime::new()
         .map_err(|error| Failure::failed("no runtime", error))
@@ -82,24 +90,43 @@ async fn execute(cli: Cli) -> Result<(), Failure> {
     let command = match cli.command.unwrap_or_else(|| Command::Dev(dev::Options::default())) {
         // What is wrong is shown too.
         Command::Config(command) => return config::run(file, command),
+        // A client of the API: it needs no settings of the service.
+        Command::Listen(options) => return listen::run(options).await,
         command => command,
     };
     let settings = load(file)?;
     match command {
         Command::Dev(options) => dev::run(settings, options).await,
-        Command::Serve => serve(settings).await,
+        Command::Serve => serve(settings, false).await,
+        Command::Run => serve(settings, true).await,
+        Command::Work => work(settings).await,
         Command::Migrate(Migrate::Up) => migrate_up(&settings).await,
         Command::Account(command) => keys::account(&settings, command).await,
         Command::Key(command) => keys::key(&settings, command).await,
         Command::ServiceKey(command) => keys::service_key(&settings, command).await,
         Command::Doctor(options) => doctor::run(&settings, options).await,
         Command::Config(command) => config::run(file, command),
+        Command::Listen(options) => listen::run(options).await,
     }
 }
 
-async fn serve(settings: Settings) -> Result<(), Failure> {
+async fn work(settings: Settings) -> Result<(), Failure> {
     telemetry::start(Format::Json);
-    let running = serve::start(&settings).await?;
+    let working = serve::work(&settings).await?;
+    tracing::info!(management = %working.management, "working");
+    stop_signal().await?;
+    tokio::select! {
+        () = working.stop() => Ok(()),
+        again = stop_signal() => again.and(Err(stopped_at_once())),
+    }
+}
+
+async fn serve(settings: Settings, works: bool) -> Result<(), Failure> {
+    telemetry::start(Format::Json);
+    let mut running = serve::start(&settings).await?;
+    if works {
+        running.add_worker(&settings)?;
+    }
     tracing::info!(public = %running.public, internal = %running.internal, management = %running.management, "serving on {}", running.public);
     stop_signal().await?;
     stop(running, Duration::from_secs(settings.shutdown.lame_duck_seconds)).await
@@ -109,8 +136,12 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
 pub(crate) async fn stop(running: serve::Running, lame_duck: Duration) -> Result<(), Failure> {
     tokio::select! {
         () = running.stop(lame_duck) => Ok(()),
-        again = stop_signal() => again.and(Err(Failure::Failed("stopped at once by a second signal".to_owned()))),
+        again = stop_signal() => again.and(Err(stopped_at_once())),
     }
+}
+
+fn stopped_at_once() -> Failure {
+    Failure::Failed("stopped at once by a second signal".to_owned())
 }
 
 #[expect(clippy::print_stdout, reason = "what the operator asked to see")]

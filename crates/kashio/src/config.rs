@@ -4,15 +4,19 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use ::config::builder::DefaultState;
 use ::config::{Config, ConfigBuilder, Environment, File, FileFormat, Value, ValueKind};
 use api::listen::Tls;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use domain::delivery::Schedule;
+use domain::endpoint::Targets;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use store::seal::Sealer;
 use url::Url;
 
 use crate::Failure;
@@ -39,6 +43,10 @@ pub struct Settings {
     pub internal: Internal,
     /// Section `[limits]`.
     pub limits: Limits,
+    /// Section `[webhooks]`.
+    pub webhooks: Webhooks,
+    /// Section `[retention]`.
+    pub retention: Retention,
     /// Section `[management]`.
     pub management: Listener,
     /// Section `[shutdown]`.
@@ -102,6 +110,36 @@ pub struct Internal {
     pub trusted_proxies: String,
     /// Its own TLS.
     pub tls: TlsFiles,
+}
+
+/// Delivering webhooks.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Webhooks {
+    /// Seconds before each attempt, separated by commas.
+    pub retry_seconds: String,
+    /// How long a claim holds, in seconds.
+    pub lease_seconds: String,
+    /// Ports, separated by commas.
+    pub ports: String,
+    /// Networks, separated by commas.
+    pub denied_networks: String,
+    /// Post to this machine too.
+    pub loopback: bool,
+}
+
+/// How long things are kept, in days.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Retention {
+    /// Saved answers.
+    pub idempotency_days: u32,
+    /// Attempts.
+    pub attempt_days: u32,
+    /// Deliveries.
+    pub delivery_days: u32,
+    /// Events.
+    pub event_days: u32,
 }
 
 /// How much may be asked.
@@ -255,21 +293,38 @@ fn flatten(name: String, value: Value, into: &mut Vec<(String, String)>) {
 fn mask(name: &str, value: String) -> String {
     match name {
         "secrets.keys" => {
-            let ids = list(&value).map(|key| format!("{}:***", key.split(':').next().unwrap_or_default()));
-            ids.collect::<Vec<_>>().join(",")
+            // What has no colon has no id: all of it may be the key.
+            let id = |key: &str| key.split_once(':').map_or_else(String::new, |(id, _)| format!("{id}:"));
+            list(&value).map(|key| id(key) + "***").collect::<Vec<_>>().join(",")
         }
         _ if name.ends_with("url") => match Url::parse(&value) {
-            Ok(mut url) if url.password().is_some() => {
-                // Refused only for URLs that can have no password.
-                let _ = url.set_password(Some("***"));
-                url.to_string()
-            }
-            Ok(_) => value,
+            Ok(url) => without_passwords(url, value),
             Err(_) if value.is_empty() => value,
             Err(_) => "*** (not a URL)".to_owned(),
         },
         _ => value,
     }
+}
+
+/// A password may stand before the host, or among the parameters.
+fn without_passwords(mut url: Url, written: String) -> String {
+    let is_secret = |name: &str| name.contains("password");
+    let in_query = url.query_pairs().any(|(name, _)| is_secret(&name));
+    if !in_query && url.password().is_none() {
+        return written;
+    }
+    if url.password().is_some() {
+        // Refused only for URLs that can have no password.
+        let _ = url.set_password(Some("***"));
+    }
+    if in_query {
+        let pairs: Vec<(String, String)> = url.query_pairs().into_owned().collect();
+        let shown = |(name, value): &(String, String)| {
+            format!("{name}={}", if is_secret(name) { "***" } else { value })
+        };
+        url.set_query(Some(&pairs.iter().map(shown).collect::<Vec<_>>().join("&")));
+    }
+    url.to_string()
 }
 
 /// The compiled-in settings alone: what a test begins with.
@@ -290,6 +345,9 @@ impl Settings {
         self.trusted_proxies()?;
         self.internal_proxies()?;
         self.sealing_keys()?;
+        self.targets()?;
+        self.schedule()?;
+        self.lease()?;
         for (name, tls) in [("http.tls", &self.http.tls), ("internal.tls", &self.internal.tls)] {
             if tls.certificate.is_empty() != tls.key.is_empty() {
                 return Err(usage(format!("{name} needs both certificate and key")));
@@ -338,6 +396,9 @@ impl Settings {
                 return Err(usage(format!("in production {name} must be set, and https")));
             }
         }
+        if self.webhooks.loopback {
+            return Err(usage("in production webhooks.loopback can not be true"));
+        }
         if !self.http.require_https {
             return Err(usage("in production http.require_https can not be false"));
         }
@@ -365,12 +426,17 @@ impl Settings {
             }
         }
         // A password sent in the clear to another machine is everybody's.
-        let database = self.database()?;
-        let is_local = matches!(database.get_host(), "localhost" | "127.0.0.1" | "::1")
-            || database.get_socket().is_some();
-        let mode = database.get_ssl_mode();
-        if !is_local && matches!(mode, PgSslMode::Disable | PgSslMode::Allow | PgSslMode::Prefer) {
-            return Err(usage("in production database.url needs sslmode=require, verify-ca or verify-full"));
+        let databases =
+            [("database.url", self.database()?), ("database.migrate_url", self.migrate_database()?)];
+        for (name, database) in databases {
+            let is_local = matches!(database.get_host(), "localhost" | "127.0.0.1" | "::1")
+                || database.get_socket().is_some();
+            let mode = database.get_ssl_mode();
+            if !is_local && matches!(mode, PgSslMode::Disable | PgSslMode::Allow | PgSslMode::Prefer) {
+                return Err(usage(format!(
+                    "in production {name} needs sslmode=require, verify-ca or verify-full"
+                )));
+            }
         }
         Ok(())
     }
@@ -411,6 +477,61 @@ impl Settings {
         if ids.len() == keys.len() { Ok(keys) } else { Err(usage("secrets.keys names an id twice")) }
     }
 
+    /// Opens and seals secrets. Without keys, which production refuses, by one that everybody knows.
+    ///
+    /// # Errors
+    /// When `secrets.keys` is no list of keys.
+    pub fn sealer(&self) -> Result<Sealer, Failure> {
+        let keys = self.sealing_keys()?;
+        let known = || vec![("development".to_owned(), *b"kashio-development-is-not-secret")];
+        Ok(Sealer::new(if keys.is_empty() { known() } else { keys }))
+    }
+
+    /// Where webhooks may be posted to.
+    ///
+    /// # Errors
+    /// When a port is none, or a network.
+    pub fn targets(&self) -> Result<Targets, Failure> {
+        let port =
+            |text: &str| text.parse().map_err(|_| usage(format!("webhooks.ports: {text} is not a port")));
+        Ok(Targets {
+            ports: list(&self.webhooks.ports).map(port).collect::<Result<_, _>>()?,
+            loopback: self.webhooks.loopback,
+            denied: networks("webhooks.denied_networks", &self.webhooks.denied_networks)?,
+        })
+    }
+
+    /// When attempts are made.
+    ///
+    /// # Errors
+    /// When a time is no number of seconds.
+    pub fn schedule(&self) -> Result<Schedule, Failure> {
+        let millis = |text| millis("webhooks.retry_seconds", text);
+        let schedule: Vec<u64> = list(&self.webhooks.retry_seconds).map(millis).collect::<Result<_, _>>()?;
+        if schedule.is_empty() {
+            return Err(usage("webhooks.retry_seconds names no attempt"));
+        }
+        Ok(Schedule::of_millis(schedule))
+    }
+
+    /// How long a worker has a delivery to itself.
+    ///
+    /// # Errors
+    /// When it is no number of seconds.
+    pub fn lease(&self) -> Result<Duration, Failure> {
+        millis("webhooks.lease_seconds", &self.webhooks.lease_seconds).map(Duration::from_millis)
+    }
+
+    /// How long things are kept.
+    pub fn retention(&self) -> store::sweep::Retention {
+        store::sweep::Retention {
+            idempotency_days: self.retention.idempotency_days.into(),
+            attempt_days: self.retention.attempt_days.into(),
+            delivery_days: self.retention.delivery_days.into(),
+            event_days: self.retention.event_days.into(),
+        }
+    }
+
     /// The certificate and key of a listener, when it has them.
     ///
     /// # Errors
@@ -443,6 +564,15 @@ impl Settings {
             url => connect_options("database.migrate_url", url),
         }
     }
+}
+
+/// Seconds, with up to three decimals, in milliseconds.
+fn millis(name: &str, text: &str) -> Result<u64, Failure> {
+    let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
+    let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    let sound = !whole.is_empty() && decimals.len() <= 3 && digits(whole) && digits(decimals);
+    let millis = format!("{whole}{decimals:0<3}").parse().ok().filter(|_| sound);
+    millis.ok_or_else(|| usage(format!("{name}: {text} is not a number of seconds such as 300 or 0.5")))
 }
 
 fn networks(name: &str, text: &str) -> Result<Vec<IpNet>, Failure> {

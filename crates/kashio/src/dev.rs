@@ -20,7 +20,7 @@ use store::{Error, Store};
 
 use crate::config::Settings;
 use crate::telemetry::{self, Format};
-use crate::{Failure, cli, serve};
+use crate::{Failure, catcher, cli, serve};
 
 /// What `kashio dev` can be told.
 #[derive(Clone, clap::Args)]
@@ -63,6 +63,7 @@ struct Addresses {
 pub async fn run(mut settings: Settings, options: Options) -> Result<(), Failure> {
     telemetry::start(Format::Plain);
     settings.http.require_https = false;
+    settings.webhooks.loopback = true;
     let given = (!settings.database.url.is_empty()).then(|| settings.database.url.clone());
     let cluster = match given {
         Some(_) => None,
@@ -87,7 +88,8 @@ pub async fn run(mut settings: Settings, options: Options) -> Result<(), Failure
     });
     migrated.await.map_err(|error| Failure::failed("migrate up", error))?;
 
-    let running = serve::start(&settings).await?;
+    let mut running = serve::start(&settings).await?;
+    running.add_worker(&settings)?;
     let demo = Demo::new();
     demo.save(&running.store).await.map_err(|error| Failure::failed("the demo account", error))?;
     let addresses = Addresses {
@@ -101,10 +103,12 @@ pub async fn run(mut settings: Settings, options: Options) -> Result<(), Failure
         kcms_key: demo.kcms_key.expose().to_owned(),
         collector_key: demo.collector_key.expose().to_owned(),
     };
+    let catcher = catcher::start(running.store.clone(), &addresses.public_url, &addresses.test_key)?;
     let file = write_addresses(&options.data_dir, &addresses)?;
-    print_banner(&addresses, &file);
+    print_banner(&addresses, &catcher.url, &file);
 
     cli::stop_signal().await?;
+    catcher.stop().await;
     let stopped = cli::stop(running, Duration::ZERO).await;
     if let Some(cluster) = cluster {
         let ended = tokio::task::spawn_blocking(|| cluster.stop()).await;
@@ -241,7 +245,7 @@ fn write_addresses(data_dir: &Path, addresses: &Addresses) -> Result<PathBuf, Fa
 }
 
 #[expect(clippy::print_stdout, reason = "what the developer came for")]
-fn print_banner(addresses: &Addresses, file: &Path) {
+fn print_banner(addresses: &Addresses, catcher: &str, file: &Path) {
     let Addresses { public_url, internal_url, management_url, account, test_key, live_key, kcms_key, .. } =
         addresses;
     println!(
@@ -251,6 +255,7 @@ KashIO Payments is ready.
   API          {public_url}/v1/payments
   docs         {public_url}/docs
   internal     {internal_url}/internal/v1
+  webhooks     {catcher}
   management   {management_url}/readyz
   account      {account} (Tienda Demo)
   test key     {test_key}

@@ -4,14 +4,16 @@
 //! |---|---|
 //! | [`cli`] | the commands, and what they exit with |
 //! | [`config`] | the settings: compiled in ← file ← environment |
-//! | [`serve`] | a replica of the API: listeners and duties, started and stopped |
+//! | [`serve`] | a replica of the API, a worker, or both: started and stopped |
 //! | [`dev`] | `kashio dev`: everything on one machine, nothing to set up |
-//! | [`telemetry`] | the log |
+//! | `catcher` | what `kashio dev` shows of webhooks |
+//! | [`telemetry`] | the log, the metrics |
 //!
 //! # To add a command
 //! A variant of `cli::Command` with its sentence, and an arm in `cli::execute`. It returns a [`Failure`], which
 //! becomes one line on stderr and exit code 1 or 2.
 
+mod catcher;
 pub mod cli;
 pub mod config;
 pub mod dev;
@@ -34,4 +36,10 @@ impl Failure {
     pub fn failed(what: &str, cause: impl std::fmt::Display) -> Failure {
         Failure::Failed(format!("{what}: {}", cause.to_string().replace('\n', " ")))
     }
+}
+
+/// Makes ring the one provider of cryptography of this process: for every client and listener, before the first.
+pub fn use_ring() {
+    // Made twice (tests), it is the same one.
+    let _ = rustls::crypto::ring::default_provider().install_default();
 }

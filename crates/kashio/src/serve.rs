@@ -1,10 +1,11 @@
-//! A replica of the API: its listeners and its duties, started together and stopped together.
+//! A replica of the API, a worker, or both: listeners and duties, started together and stopped together.
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
+use api::feed::WATCH_EVERY;
 use api::health::Readiness;
 use api::keys::{Keys, POLL_EVERY};
 use api::{Api, listen};
@@ -12,6 +13,8 @@ use domain::account::RateLimit;
 use store::Store;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use worker::Worker;
+use worker::outbound::Outbound;
 
 use crate::Failure;
 use crate::config::{EnvironmentName, Settings};
@@ -25,6 +28,9 @@ const NOTE_EVERY: Duration = Duration::from_secs(1);
 
 /// How often the ends of the audit chains are logged.
 const HEADS_EVERY: Duration = Duration::from_secs(60);
+
+/// How long stopping waits for webhooks that are being sent.
+const DRAIN: Duration = Duration::from_secs(20);
 
 /// How long one turn of a duty may take.
 const DUTY_TIME: Duration = Duration::from_secs(3);
@@ -41,7 +47,8 @@ pub struct Running {
     pub store: Store,
     readiness: Readiness,
     servers: [ServerHandle; 3],
-    keys: Arc<Keys>,
+    api: Api,
+    worker: Option<Worker>,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -50,32 +57,16 @@ pub struct Running {
 /// # Errors
 /// When a port is taken or the database can not be reached.
 pub async fn start(settings: &Settings) -> Result<Running, Failure> {
-    let connect = settings.database()?;
-    let bind = |name: &str, address: SocketAddr| {
-        let listener = TcpListener::bind(address);
-        listener.map_err(|error| Failure::failed(&format!("{name} can not listen on {address}"), error))
-    };
+    settings.database()?;
     let public_listener = bind("http.bind", settings.http.bind)?;
     let internal_listener = bind("internal.bind", settings.internal.bind)?;
     let management_listener = bind("management.bind", settings.management.bind)?;
-    let local =
-        |listener: &TcpListener| listener.local_addr().map_err(|error| Failure::failed("listener", error));
     let (public, internal, management) =
         (local(&public_listener)?, local(&internal_listener)?, local(&management_listener)?);
     let (public_tls, internal_tls) =
         (Settings::tls(&settings.http.tls)?, Settings::tls(&settings.internal.tls)?);
 
-    let connections = settings.database.connections;
-    let store = Store::open(store::Settings { connect, connections })
-        .await
-        .map_err(|error| Failure::failed("the database can not be reached", error))?;
-    if settings.environment == EnvironmentName::Production {
-        let is_dev = store::migrate::is_for_dev(&settings.database()?).await;
-        if is_dev.map_err(|error| Failure::failed("the database can not be asked", error))? {
-            let refusal = "the database was made by kashio dev: its keys are known to everybody";
-            return Err(Failure::Usage(refusal.to_owned()));
-        }
-    }
+    let store = open(settings).await?;
     let limit = RateLimit { per_second: settings.limits.per_second, burst: settings.limits.burst };
     let api = Api::new(store.clone(), api_settings(settings, public)?, settings.limits.requests, limit);
     // On loopback nobody listens in; beyond it, the rule of merchants holds.
@@ -98,22 +89,121 @@ pub async fn start(settings: &Settings) -> Result<Running, Failure> {
         tokio::spawn(every(POLL_EVERY, api.keys.clone(), poll_keys)),
         tokio::spawn(every(NOTE_EVERY, api.clone(), write_notes)),
         tokio::spawn(every(HEADS_EVERY, store.clone(), log_heads)),
+        tokio::spawn(every(WATCH_EVERY, api.clone(), watch_feeds)),
     ];
-    let keys = api.keys.clone();
-    Ok(Running { public, internal, management, store, readiness, servers, keys, tasks })
+    Ok(Running { public, internal, management, store, readiness, servers, api, worker: None, tasks })
+}
+
+async fn open(settings: &Settings) -> Result<Store, Failure> {
+    let (connect, connections, sealer) =
+        (settings.database()?, settings.database.connections, settings.sealer()?);
+    let store = Store::open(store::Settings { connect, connections, sealer })
+        .await
+        .map_err(|error| Failure::failed("the database can not be reached", error))?;
+    if settings.environment == EnvironmentName::Production {
+        let is_dev = store::migrate::is_for_dev(&settings.database()?).await;
+        if is_dev.map_err(|error| Failure::failed("the database can not be asked", error))? {
+            let refusal = "the database was made by kashio dev: its keys are known to everybody";
+            return Err(Failure::Usage(refusal.to_owned()));
+        }
+    }
+    Ok(store)
+}
+
+fn bind(name: &str, address: SocketAddr) -> Result<TcpListener, Failure> {
+    let listener = TcpListener::bind(address);
+    listener.map_err(|error| Failure::failed(&format!("{name} can not listen on {address}"), error))
+}
+
+fn local(listener: &TcpListener) -> Result<SocketAddr, Failure> {
+    listener.local_addr().map_err(|error| Failure::failed("listener", error))
+}
+
+fn start_worker(settings: &Settings, store: &Store, page_url: String) -> Result<Worker, Failure> {
+    let outbound =
+        Outbound::new(settings.targets()?).map_err(|error| Failure::failed("the webhook client", error))?;
+    let settings = worker::Settings {
+        schedule: settings.schedule()?,
+        lease: settings.lease()?,
+        page_url,
+        retention: settings.retention(),
+    };
+    Ok(Worker::start(store.clone(), outbound, settings))
+}
+
+/// A worker alone, with its management listener.
+pub struct Working {
+    /// Where `/livez` and `/readyz` answer.
+    pub management: SocketAddr,
+    store: Store,
+    readiness: Readiness,
+    server: ServerHandle,
+    worker: Worker,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+/// Starts a worker without the API.
+///
+/// # Errors
+/// When a port is taken or the database can not be reached.
+pub async fn work(settings: &Settings) -> Result<Working, Failure> {
+    settings.database()?;
+    let listener = bind("management.bind", settings.management.bind)?;
+    let management = local(&listener)?;
+    let store = open(settings).await?;
+    let readiness = Readiness::new(store.clone(), settings.environment == EnvironmentName::Production);
+    readiness.look().await;
+    let server = listen::management(readiness.clone(), telemetry::metrics(), listener)
+        .map_err(|error| Failure::failed("the listener failed", error))?;
+    let page_url = page_url(settings, &settings.http.public_url);
+    let worker = start_worker(settings, &store, page_url)?;
+    let handle = server.handle();
+    let tasks = vec![
+        tokio::spawn(async move { log_end(server.await) }),
+        tokio::spawn(every(LOOK_EVERY, readiness.clone(), look)),
+    ];
+    Ok(Working { management, store, readiness, server: handle, worker, tasks })
+}
+
+impl Working {
+    /// Claims nothing more, finishes what is being sent, and closes the connections.
+    pub async fn stop(self) {
+        self.readiness.stop();
+        self.worker.stop(DRAIN).await;
+        self.store.close().await;
+        self.server.stop(false).await;
+        for task in self.tasks {
+            task.abort();
+        }
+    }
 }
 
 impl Running {
+    /// Works too: what happens without anybody asking for it happens in this process.
+    ///
+    /// # Errors
+    /// When the settings of webhooks can not be used.
+    pub fn add_worker(&mut self, settings: &Settings) -> Result<(), Failure> {
+        let page_url = self.api.settings.page_url.clone();
+        self.worker = Some(start_worker(settings, &self.store, page_url)?);
+        Ok(())
+    }
+
     /// Stops: not ready at once, serving on for the lame-duck time, then no new connections, running requests
     /// to their end, every transaction finished, connections closed.
     pub async fn stop(self, lame_duck: Duration) {
         self.readiness.stop();
+        // Whoever waits for events goes elsewhere with what he has.
+        self.api.feeds.stop();
         sleep(lame_duck).await;
         let [public, internal, management] = &self.servers;
         tokio::join!(public.stop(true), internal.stop(true));
+        if let Some(worker) = self.worker {
+            worker.stop(DRAIN).await;
+        }
         // What was noted and not yet written; should it fail, the next use is noted by another replica.
-        let _ = self.keys.write_used().await;
-        let _ = self.keys.watch().write(&self.store).await;
+        let _ = self.api.keys.write_used().await;
+        let _ = self.api.keys.watch().write(&self.store).await;
         self.store.close().await;
         management.stop(false).await;
         for task in self.tasks {
@@ -123,15 +213,11 @@ impl Running {
 }
 
 fn api_settings(settings: &Settings, public: SocketAddr) -> Result<api::Settings, Failure> {
-    let without_slash = |url: &str| url.trim_end_matches('/').to_owned();
     let public_url = match settings.http.public_url.as_str() {
         "" => format!("http://{public}"),
-        url => without_slash(url),
+        url => url.trim_end_matches('/').to_owned(),
     };
-    let page_url = match settings.page.public_url.as_str() {
-        "" => public_url.clone(),
-        url => without_slash(url),
-    };
+    let page_url = page_url(settings, &public_url);
     Ok(api::Settings {
         public_url,
         page_url,
@@ -139,7 +225,16 @@ fn api_settings(settings: &Settings, public: SocketAddr) -> Result<api::Settings
         require_https: settings.http.require_https,
         trusted_proxies: settings.trusted_proxies()?,
         cors_origins: settings.cors_origins(),
+        targets: settings.targets()?,
     })
+}
+
+fn page_url(settings: &Settings, public_url: &str) -> String {
+    let url = match settings.page.public_url.as_str() {
+        "" => public_url,
+        url => url,
+    };
+    url.trim_end_matches('/').to_owned()
 }
 
 async fn look(readiness: Readiness) {
@@ -150,6 +245,13 @@ async fn look(readiness: Readiness) {
 async fn poll_keys(keys: Arc<Keys>) {
     if let Err(error) = keys.poll().await {
         tracing::warn!(%error, "keys were not polled: {error}");
+    }
+}
+
+/// Wakes those who wait for events.
+async fn watch_feeds(api: Api) {
+    if let Err(error) = api.feeds.watch(&api.store).await {
+        tracing::warn!(%error, "the feeds were not watched: {error}");
     }
 }
 

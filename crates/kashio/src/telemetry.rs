@@ -5,7 +5,10 @@ use std::sync::{Arc, LazyLock};
 
 use api::health::Metrics;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, fmt};
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,13 +25,22 @@ pub enum Format {
 pub fn start(format: Format) {
     let usual = if format == Format::Test { "warn,sqlx=error" } else { "info,sqlx=warn,actix_server=warn" };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(usual));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_target(false);
+    let registry = tracing_subscriber::registry().with(filter).with(what_others_may_say());
+    let layer = fmt::layer().with_target(false);
     // Started twice (tests), the first one stays.
     let _ = match format {
-        Format::Json => builder.json().flatten_event(true).try_init(),
-        Format::Test => builder.compact().with_test_writer().try_init(),
-        Format::Plain => builder.compact().with_writer(std::io::stderr).try_init(),
+        Format::Json => registry.with(layer.json().flatten_event(true)).try_init(),
+        Format::Test => registry.with(layer.compact().with_test_writer()).try_init(),
+        Format::Plain => registry.with(layer.compact().with_writer(std::io::stderr)).try_init(),
     };
+}
+
+/// Libraries print bytes of requests where they debug themselves: below `info` only our own crates are heard, whatever
+/// `RUST_LOG` says.
+fn what_others_may_say() -> Targets {
+    let ours = ["api", "domain", "kashio", "postgres_dev", "store", "wire", "worker"];
+    let ours = ours.map(|name| (name, LevelFilter::TRACE));
+    Targets::new().with_default(LevelFilter::INFO).with_targets(ours)
 }
 
 /// Buckets of durations, in seconds.

@@ -119,13 +119,17 @@ impl Tx {
         if events.is_empty() {
             return Ok(());
         }
+        self.has_told = true;
         let facts: Vec<Json<Snapshot>> = events.iter().map(|event| Json(event.snapshot)).collect();
         sqlx::query!(
             r#"
-            insert into events (account_id, livemode, id, created, type, invoice, facts, payment)
-            select * from unnest(
+            insert into events (account_id, livemode, id, created, type, invoice, facts, payment, api_version)
+            select account_id, livemode, id, created, type, invoice, facts, payment,
+                   (select version_pin from accounts where accounts.id = account_id)
+            from unnest(
                 $1::uuid[], $2::boolean[], $3::uuid[], $4::timestamptz[], $5::text[], $6::uuid[], $7::jsonb[],
-                $8::uuid[])
+                $8::uuid[]
+            ) as new (account_id, livemode, id, created, type, invoice, facts, payment)
             "#,
             &events.iter().map(|event| event.owner.account.uuid()).collect::<Vec<_>>(),
             &events.iter().map(|event| event.owner.mode.is_live()).collect::<Vec<_>>(),

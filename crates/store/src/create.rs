@@ -96,8 +96,9 @@ impl Tx {
                 where key is not null
             ),
             told as (
-                insert into events (account_id, livemode, id, created, type, invoice, facts)
-                select account_id, livemode, event, created, 'invoice.created', id, facts
+                insert into events (account_id, livemode, id, created, type, invoice, facts, api_version)
+                select account_id, livemode, event, created, 'invoice.created', id, facts,
+                       (select version_pin from accounts where accounts.id = account_id)
                 from fresh join opened using (account_id, livemode, id)
             )
             select id from opened
@@ -133,6 +134,7 @@ impl Tx {
         )
         .fetch_all(self.connection())
         .await?;
+        self.has_told |= !opened.is_empty();
         Ok(opened.into_iter().map(InvoiceId::from_uuid).collect())
     }
 }

@@ -18,6 +18,8 @@ use crate::{Error, Tx};
 
 mod list;
 
+pub(crate) use list::push_id_span;
+
 /// The invoices of one owner.
 pub struct Invoices<'t> {
     tx: &'t mut Tx,
@@ -42,7 +44,7 @@ impl Tx {
 type Timestamp = chrono::DateTime<chrono::Utc>;
 
 #[derive(sqlx::FromRow)]
-struct Row {
+pub(crate) struct Row {
     id: uuid::Uuid,
     created: Timestamp,
     invoice_id: String,
@@ -210,7 +212,8 @@ impl Row {
         Ok(Known { invoice, at })
     }
 
-    fn invoice(self, owner: Owner) -> Option<Invoice> {
+    /// The invoice, unless the domain refuses it.
+    pub(crate) fn invoice(self, owner: Owner) -> Option<Invoice> {
         let verbatim = |text: String| Verbatim { text, canonical: String::new() };
         let status = match State::parse(&self.status)? {
             State::Pending => Status::Pending,

@@ -8,6 +8,9 @@
 //! | [`idempotency`] | [`Claim`], [`Answer`], [`Store::once`] |
 //! | [`invoices`], [`accounts`], [`keys`], [`service_keys`] | finders; the owner comes first |
 //! | [`audit`] | who did what, in chains |
+//! | [`sequence`], [`events`] | the numbers of the feed, and the feed |
+//! | [`endpoints`], [`deliveries`], [`seal`] | who is told, what is on its way, the secrets that prove it |
+//! | [`sweep`] | what is kept no more |
 //! | [`codes`] | leases of ktin numbers |
 //! | [`clock`], [`health`], [`migrate`] | the database's time, whether it is well, how its schema grows |
 //!
@@ -24,14 +27,20 @@ pub mod change;
 pub mod clock;
 pub mod codes;
 pub mod create;
+pub mod deliveries;
+pub mod endpoints;
 mod error;
+pub mod events;
 pub mod health;
 pub mod idempotency;
 pub mod invoices;
 pub mod keys;
 pub mod migrate;
 mod random;
+pub mod seal;
+pub mod sequence;
 pub mod service_keys;
+pub mod sweep;
 mod tx;
 
 use std::sync::Arc;
@@ -40,9 +49,11 @@ use std::time::Duration;
 use domain::change::{Opening, Stamp};
 use domain::id::{EventId, InvoiceId};
 use domain::invoice::Token;
-use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{Connection, PgPool};
 use tokio::runtime::Handle;
+use tokio::sync::Notify;
+use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
 pub use create::Create;
@@ -52,6 +63,10 @@ pub use tx::Tx;
 
 use clock::Clock;
 use codes::Codes;
+use seal::Sealer;
+
+/// How long a connection that was given back may take to show that it still answers.
+const RELEASE_TIME: Duration = Duration::from_secs(1);
 
 /// How to reach the database and how much of it to use.
 #[derive(Clone)]
@@ -60,6 +75,8 @@ pub struct Settings {
     pub connect: PgConnectOptions,
     /// Connections for requests.
     pub connections: u32,
+    /// Opens and seals what must be read back.
+    pub sealer: Sealer,
 }
 
 /// The door to Postgres. Cheap to clone; every clone is the same door.
@@ -77,6 +94,8 @@ struct Inner {
     tasks: TaskTracker,
     clock: Clock,
     codes: Codes,
+    sealer: Sealer,
+    told: Notify,
 }
 
 impl Store {
@@ -92,18 +111,27 @@ impl Store {
                 .acquire_timeout(Duration::from_secs(1))
                 // A ping per request costs more than running a transaction again when its connection was dead.
                 .test_before_acquire(false)
-                .connect_lazy_with(settings.connect.clone())
         };
-        let aside = pool(3);
+        // What a duty gives up may be a connection that answers no more. The pool would ask it once more, without
+        // end, and its place would never be free again.
+        let aside = pool(3).after_release(|connection, _| {
+            Box::pin(async {
+                let pinged = timeout(RELEASE_TIME, connection.ping()).await;
+                pinged.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map(|()| true)
+            })
+        });
+        let aside = aside.connect_lazy_with(settings.connect.clone());
         let clock = Clock::start(&aside).await?;
         let inner = Inner {
-            pool: pool(settings.connections.max(1)),
+            pool: pool(settings.connections.max(1)).connect_lazy_with(settings.connect),
             connections: settings.connections.max(1),
             aside,
             runtime: Handle::current(),
             tasks: TaskTracker::new(),
             clock,
             codes: Codes::default(),
+            sealer: settings.sealer,
+            told: Notify::new(),
         };
         Ok(Store { inner: Arc::new(inner) })
     }
@@ -111,6 +139,20 @@ impl Store {
     /// The database's clock.
     pub fn clock(&self) -> &Clock {
         &self.inner.clock
+    }
+
+    pub(crate) fn sealer(&self) -> &Sealer {
+        &self.inner.sealer
+    }
+
+    /// Wakes whoever numbers events in this process: something was committed. Only a nudge: polling is the truth.
+    pub fn nudge(&self) {
+        self.inner.told.notify_one();
+    }
+
+    /// Waits for a nudge.
+    pub async fn nudged(&self) {
+        self.inner.told.notified().await;
     }
 
     /// A stamp for a change at `at`.

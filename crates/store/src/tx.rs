@@ -38,6 +38,8 @@ const BEGIN_TIME: Duration = Duration::from_secs(1);
 pub struct Tx {
     connection: Connection,
     store: Store,
+    /// Events were written: whoever numbers them is nudged after the commit.
+    pub(crate) has_told: bool,
 }
 
 enum Connection {
@@ -149,12 +151,15 @@ impl Store {
         F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T, E>>,
     {
         let connection = self.begin(writes).await?;
-        let mut tx = Tx { connection, store: self.clone() };
+        let mut tx = Tx { connection, store: self.clone(), has_told: false };
         let out_of_time = || Error::Unavailable("the deadline passed before the work was done".to_owned());
         let done = timeout_at(deadline, work(&mut tx)).await.unwrap_or_else(|_| Err(out_of_time().into()));
         match (tx.connection, done) {
             (Connection::Transaction(transaction), Ok(done)) => {
                 transaction.commit().await.map_err(Error::from)?;
+                if tx.has_told {
+                    self.nudge();
+                }
                 Ok(done)
             }
             (Connection::Transaction(transaction), Err(failure)) => {

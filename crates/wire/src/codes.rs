@@ -114,6 +114,19 @@ pub fn all() -> Vec<Described> {
             Code::IdempotencyInProgress,
             "La misma `Idempotency-Key` todavía está en curso: repita después de `Retry-After`.",
         ),
+        described(Code::OneOf { values: "" }, "No es una de las palabras admitidas; el mensaje las nombra."),
+        described(Code::OutOfRange { min: 0, max: 0 }, "El número está fuera de su rango."),
+        described(
+            Code::SecretAlreadyShown { existing_id: none() },
+            "La respuesta que se repite mostró un secreto, y se muestran una vez; `existing_id` dice de qué objeto.",
+        ),
+        described(Code::InvalidEventType, "No es un tipo de evento."),
+        described(
+            Code::CursorExpired { oldest_sequence: 1 },
+            "Los eventos hasta ahí ya no se guardan; `oldest_sequence` dice desde cuál.",
+        ),
+        described(Code::EndpointLimitReached, "La cuenta ya tiene 16 destinos de webhooks en este modo."),
+        described(Code::NotRedeliverable, "El envío ya está en espera, o no hay quién lo reciba."),
         described(Code::VersionMismatch, "La orden cambió desde que la leyó: léala de nuevo."),
         described(Code::BodyTooLarge, "El cuerpo ocupa más de 64 KiB."),
         described(Code::UriTooLong, "La URL es demasiado larga."),
@@ -144,17 +157,11 @@ pub fn internal() -> Vec<Described> {
     let none = String::new;
     let described = |code: Code, meaning| Described { name: code.name(), status: code.status(), meaning };
     vec![
-        described(Code::OneOf { values: "" }, "No es una de las palabras admitidas; el mensaje las nombra."),
-        described(Code::OutOfRange { min: 0, max: 0 }, "El número está fuera de su rango."),
         described(Code::InvalidPercent, "No es un porcentaje como `0.05`, de hasta 100 y 4 decimales."),
         described(Code::InvalidChannel, "No es el identificador de un canal."),
         described(Code::InvalidScope, "No es un permiso."),
         described(Code::InvalidNetwork, "No es una dirección ni una red como `200.48.0.0/16`."),
         described(Code::InsufficientRole, "La clave de servicio tiene otro rol."),
-        described(
-            Code::SecretAlreadyShown { existing_id: none() },
-            "La respuesta que se repite mostró un secreto, y se muestran una vez; `existing_id` dice de qué objeto.",
-        ),
         described(Code::LiveNotEnabled, "La cuenta no tiene habilitado el modo real."),
         described(Code::KeyLimitReached, "La cuenta ya tiene 20 claves vigentes en este modo."),
         described(Code::KeyEnded, "La clave fue revocada o venció."),

@@ -8,6 +8,7 @@
 //! | [`update`] | `PATCH /invoices/{id}`: what may change, and what is only sent back |
 //! | [`list`] | what a query asks for, and how a page goes out |
 //! | [`invoice`], [`account`] | what goes out |
+//! | [`event`], [`feed`], [`webhook`] | events, the query of their list, endpoints and deliveries |
 //! | [`internal`] | what KCMS sends and sees |
 //! | [`problem`] | every error code, its status, its sentence in Spanish and English |
 //! | [`schema`], [`codes`] | the shapes and the error codes, described for the OpenAPI document |
@@ -22,6 +23,8 @@
 pub mod account;
 pub mod codes;
 pub mod create;
+pub mod event;
+pub mod feed;
 mod fields;
 pub mod internal;
 pub mod invoice;
@@ -32,3 +35,4 @@ pub mod schema;
 pub mod update;
 mod verbatim;
 pub mod version;
+pub mod webhook;

@@ -130,6 +130,19 @@ pub enum Code {
     InvalidNetwork,
     /// An end that is past already.
     EndInPast,
+    /// Not a type of events.
+    InvalidEventType,
+    /// Events that far back are kept no more.
+    CursorExpired {
+        /// The oldest that is kept.
+        oldest_sequence: i64,
+    },
+    /// The account and mode have as many endpoints as they may.
+    EndpointLimitReached,
+    /// The delivery waits already, or nobody can receive it.
+    NotRedeliverable,
+    /// As many are waiting for events as may.
+    TooManyWaiting,
     /// A cursor that is no own object.
     InvalidCursor,
     /// Not a number of objects: 1 to 500.
@@ -244,6 +257,8 @@ impl Code {
             | Code::InvalidScope
             | Code::InvalidNetwork
             | Code::EndInPast
+            | Code::InvalidEventType
+            | Code::CursorExpired { .. }
             | Code::InvalidCursor
             | Code::InvalidLimit
             | Code::InvalidStatus
@@ -266,6 +281,8 @@ impl Code {
             | Code::SecretAlreadyShown { .. }
             | Code::LiveNotEnabled
             | Code::KeyLimitReached
+            | Code::EndpointLimitReached
+            | Code::NotRedeliverable
             | Code::KeyEnded
             | Code::KeyReplaced { .. } => 409,
             Code::BodyTooLarge => 413,
@@ -274,7 +291,7 @@ impl Code {
             Code::UriTooLong => 414,
             Code::HeadersTooLarge => 431,
             Code::IdempotencyKeyReused => 422,
-            Code::TooManyFailures | Code::RateLimited { .. } => 429,
+            Code::TooManyFailures | Code::RateLimited { .. } | Code::TooManyWaiting => 429,
             Code::InternalError => 500,
             Code::Unavailable => 503,
         }
@@ -303,7 +320,7 @@ impl Code {
                 Wrong::Phone => "invalid_phone",
                 Wrong::DocumentType => "invalid_document_type",
                 Wrong::Document => "invalid_document",
-                Wrong::Url => "invalid_url",
+                Wrong::Url | Wrong::WebhookUrl => "invalid_url",
                 Wrong::SizeQr => "invalid_size_qr",
             },
             Code::InvalidJson { .. } | Code::ByteOrderMark => "invalid_json",
@@ -324,6 +341,10 @@ impl Code {
             Code::InvalidScope => "invalid_scope",
             Code::InvalidNetwork => "invalid_network",
             Code::EndInPast => "expiration_in_past",
+            Code::InvalidEventType => "invalid_event_type",
+            Code::CursorExpired { .. } => "cursor_expired",
+            Code::EndpointLimitReached => "endpoint_limit_reached",
+            Code::NotRedeliverable => "not_redeliverable",
             Code::InvalidCursor => "invalid_cursor",
             Code::InvalidLimit => "invalid_limit",
             Code::InvalidStatus => "invalid_status",
@@ -356,7 +377,7 @@ impl Code {
             Code::BodyTooLarge => "body_too_large",
             Code::UnsupportedMediaType => "unsupported_media_type",
             Code::UnsupportedEncoding => "unsupported_encoding",
-            Code::TooManyFailures | Code::RateLimited { .. } => "rate_limited",
+            Code::TooManyFailures | Code::RateLimited { .. } | Code::TooManyWaiting => "rate_limited",
             Code::InternalError => "internal_error",
             Code::Unavailable => "unavailable",
         }
@@ -459,6 +480,25 @@ impl Code {
                 "It must be an address or a network such as 200.48.0.0/16.",
             ),
             Code::EndInPast => pick("La fecha ya pasó.", "The date is past."),
+            Code::InvalidEventType => {
+                pick("No es un tipo de evento de esta API.", "It is no type of events of this API.")
+            }
+            Code::CursorExpired { oldest_sequence } => pick(
+                &format!("Los eventos hasta ahí ya no se guardan; el más antiguo es el {oldest_sequence}."),
+                &format!("Events up to there are kept no more; the oldest is {oldest_sequence}."),
+            ),
+            Code::EndpointLimitReached => pick(
+                "La cuenta ya tiene 16 destinos en este modo; elimine uno.",
+                "The account has 16 endpoints of this mode already; delete one.",
+            ),
+            Code::NotRedeliverable => pick(
+                "El envío ya está en espera, o su destino está deshabilitado o su evento ya no se guarda.",
+                "The delivery waits already, or its endpoint is disabled or its event is kept no more.",
+            ),
+            Code::TooManyWaiting => pick(
+                "Ya hay 20 esperas abiertas de esta cuenta en este modo.",
+                "There are 20 open waits of this account and mode already.",
+            ),
             Code::InvalidCursor => pick(
                 "El cursor no es el id de un objeto propio.",
                 "The cursor is not the id of an object of yours.",
@@ -653,6 +693,10 @@ fn wrong_message(wrong: Wrong, language: Language) -> String {
             "Debe ser una URL http(s) absoluta, sin usuario ni contraseña.".into(),
             "It must be an absolute http(s) URL without user information.".into(),
         ),
+        Wrong::WebhookUrl => (
+            "Debe ser una URL https pública, en los puertos 443 u 8443, sin usuario ni contraseña.".into(),
+            "It must be a public https URL on port 443 or 8443, without user or password.".into(),
+        ),
         Wrong::SizeQr => (
             "Debe ser un tamaño de 100 a 1000 píxeles.".into(),
             "It must be a size of 100 to 1000 pixels.".into(),
@@ -765,6 +809,10 @@ struct ItemBody<'a> {
     #[schema(value_type = String, pattern = "^(inv|key|whe)_(test|live)_[2-9A-HJ-NP-Za-km-z]{22}$", examples("inv_test_2Lx8hVvQ4nRkTz7WmYb3Cd"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     existing_id: Option<&'a str>,
+    /// Con `cursor_expired`: el `sequence` más antiguo que se guarda.
+    #[schema(value_type = i64, required = false, minimum = 1, examples(1000))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    oldest_sequence: Option<i64>,
 }
 
 /// The body of an error answer.
@@ -777,6 +825,10 @@ pub fn render(status: u16, items: &[Item], request_id: &str, language: Language)
             Code::InvoiceIdConflict { existing_id }
             | Code::SecretAlreadyShown { existing_id }
             | Code::KeyReplaced { existing_id } => Some(existing_id),
+            _ => None,
+        },
+        oldest_sequence: match &item.code {
+            Code::CursorExpired { oldest_sequence } => Some(*oldest_sequence),
             _ => None,
         },
     });

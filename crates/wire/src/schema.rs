@@ -23,6 +23,17 @@ pub fn all() -> Vec<(String, RefOr<Schema>)> {
     add::<UpdateInvoice>(&mut shapes);
     add::<UpdateInvoiceById>(&mut shapes);
     add::<crate::account::Body<'_>>(&mut shapes);
+    add::<crate::event::Body>(&mut shapes);
+    add::<EventList>(&mut shapes);
+    add::<crate::webhook::Body<'_>>(&mut shapes);
+    add::<WebhookEndpointList>(&mut shapes);
+    add::<NewWebhookEndpoint>(&mut shapes);
+    add::<WebhookEndpointChange>(&mut shapes);
+    add::<RollSecret>(&mut shapes);
+    add::<crate::webhook::DeliveryBody>(&mut shapes);
+    add::<DeliveryList>(&mut shapes);
+    add::<RedeliverRange>(&mut shapes);
+    add::<crate::webhook::Redelivered>(&mut shapes);
     add::<crate::problem::Body<'_>>(&mut shapes);
     once_each(&mut shapes);
     shapes
@@ -36,6 +47,87 @@ pub(crate) fn once_each(shapes: &mut Vec<(String, RefOr<Schema>)>) {
 pub(crate) fn add<T: ToSchema>(shapes: &mut Vec<(String, RefOr<Schema>)>) {
     shapes.push((T::name().into_owned(), T::schema()));
     T::schemas(shapes);
+}
+
+/// Un destino de webhooks nuevo.
+#[derive(ToSchema)]
+pub(crate) struct NewWebhookEndpoint {
+    /// Adónde enviar los eventos: https, con un nombre público, en el puerto 443 u 8443.
+    #[schema(format = "uri", max_length = 2048, examples("https://tienda.pe/webhooks"))]
+    url: String,
+    /// Los tipos de evento que quiere; si faltan, o con `*`, todos.
+    #[schema(examples(json!(["invoice.paid"])))]
+    events: Option<Vec<String>>,
+    /// Para qué es.
+    #[schema(max_length = 500)]
+    description: Option<String>,
+}
+
+/// Lo que cambia de un destino de webhooks.
+#[derive(ToSchema)]
+pub(crate) struct WebhookEndpointChange {
+    /// Adónde enviar los eventos.
+    #[schema(value_type = String, required = false, format = "uri", max_length = 2048)]
+    url: Option<String>,
+    /// Los tipos de evento que quiere.
+    #[schema(value_type = Vec<String>, required = false)]
+    events: Option<Vec<String>>,
+    /// Para qué es; `null` lo quita.
+    #[schema(max_length = 500)]
+    description: Option<String>,
+    /// Si recibe eventos.
+    #[schema(value_type = bool, required = false)]
+    enabled: Option<bool>,
+}
+
+/// Cuánto tiempo firman ambos secretos.
+#[derive(ToSchema)]
+pub(crate) struct RollSecret {
+    /// En segundos: de 0 a una semana; si falta, un día.
+    #[schema(value_type = i64, required = false, minimum = 0, maximum = 604_800, default = 86_400)]
+    overlap_seconds: Option<i64>,
+}
+
+/// Qué envíos se repiten.
+#[derive(ToSchema)]
+pub(crate) struct RedeliverRange {
+    /// Los de eventos posteriores a este `sequence`.
+    #[schema(value_type = i64, required = false, minimum = 0, default = 0)]
+    after: Option<i64>,
+    /// Hasta este.
+    #[schema(value_type = i64, required = false, minimum = 1)]
+    until: Option<i64>,
+    /// `failed` (lo usual) o `delivered`.
+    #[schema(value_type = String, required = false, pattern = "^(failed|delivered)$", default = "failed")]
+    status: Option<String>,
+    /// Solo contarlos.
+    #[schema(value_type = bool, required = false, default = false)]
+    dry_run: Option<bool>,
+}
+
+macro_rules! lists {
+    ($($(#[$doc:meta])* $name:ident of $item:ty;)*) => {$(
+        $(#[$doc])*
+        #[derive(ToSchema)]
+        pub(crate) struct $name {
+            /// Siempre `list`.
+            #[schema(pattern = "^list$", examples("list"))]
+            object: String,
+            /// Si hay más en este sentido.
+            has_more: bool,
+            /// Los objetos de la página.
+            data: Vec<$item>,
+        }
+    )*};
+}
+
+lists! {
+    /// Una página de eventos.
+    EventList of crate::event::Body;
+    /// Los destinos de webhooks.
+    WebhookEndpointList of crate::webhook::Body<'static>;
+    /// Una página de envíos.
+    DeliveryList of crate::webhook::DeliveryBody;
 }
 
 /// Código ISO 4217.

@@ -157,31 +157,23 @@ pub(crate) async fn on_behalf(request: &HttpRequest, api: &Api) -> Result<(Owner
 pub struct Done {
     reply: Reply,
     act: Option<Act>,
-    /// What a repeat finds, where the answer itself must not be kept.
-    saved: Option<Answer>,
 }
 
 impl Done {
     /// Nothing: what was asked for was so already.
     pub const fn nothing(reply: Reply) -> Done {
-        Done { reply, act: None, saved: None }
+        Done { reply, act: None }
     }
 
     /// Something, which is audited.
     pub const fn act(reply: Reply, act: Act) -> Done {
-        Done { reply, act: Some(act), saved: None }
-    }
-
-    /// Something whose answer shows the secret of `id`, once.
-    pub fn secret(reply: Reply, id: String, act: Act) -> Done {
-        let saved = Some(Answer::of_secret(reply.answer.status, id));
-        Done { reply, act: Some(act), saved }
+        Done { reply, act: Some(act) }
     }
 }
 
 impl AsRef<Answer> for Done {
     fn as_ref(&self) -> &Answer {
-        self.saved.as_ref().unwrap_or(&self.reply.answer)
+        self.reply.as_ref()
     }
 }
 

@@ -164,7 +164,7 @@ fn made(key: &KeyRecord, secret: &SecretKey, act: Act) -> Done {
     let mut answer = answer(201, key, Some(secret));
     let id = key.id.text(key.owner.mode);
     answer.location = Some(format!("/internal/v1/keys/{id}"));
-    Done::secret(Reply::fresh(answer), id, act)
+    Done::act(Reply::secret(answer, id), act)
 }
 
 fn answer(status: u16, key: &KeyRecord, secret: Option<&SecretKey>) -> Answer {

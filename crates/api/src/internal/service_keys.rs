@@ -139,7 +139,7 @@ fn made(key: &ServiceKeyRecord, secret: &SecretKey, act: Act) -> Done {
     let mut answer = answer(201, key, Some(secret));
     let id = service_key_id(key.id);
     answer.location = Some(format!("/internal/v1/service-keys/{id}"));
-    Done::secret(Reply::fresh(answer), id, act)
+    Done::act(Reply::secret(answer, id), act)
 }
 
 fn answer(status: u16, key: &ServiceKeyRecord, secret: Option<&SecretKey>) -> Answer {

@@ -79,7 +79,7 @@ const LIST: &[&str] = &[
     "invalid_currency",
 ];
 
-const COMMON: [&str; 3] = ["KashIO-Version", "Accept-Language", "X-Request-Id"];
+pub(super) const COMMON: [&str; 3] = ["KashIO-Version", "Accept-Language", "X-Request-Id"];
 
 /// An operation of the API.
 pub(super) struct Operation {
@@ -100,6 +100,10 @@ pub(super) struct Operation {
 
 /// Every operation, in the order of the page.
 pub(super) fn all() -> Vec<Operation> {
+    own().into_iter().chain(super::telling::all()).collect()
+}
+
+fn own() -> Vec<Operation> {
     vec![
         Operation {
             id: "createInvoice",
@@ -388,7 +392,7 @@ fn links() -> Value {
     })
 }
 
-fn invoice_example() -> Value {
+pub(super) fn invoice_example() -> Value {
     json!({
         "id": "inv_test_2Lx8hVvQ4nRkTz7WmYb3Cd",
         "object": "invoice",

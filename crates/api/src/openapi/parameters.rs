@@ -146,6 +146,75 @@ pub(super) fn all() -> Map<String, Value> {
             json!({ "type": "string", "examples": ["pedido-7-intento-1"] }),
         ),
     );
+    let text = |key: &str, name: &str, place: &str, description: &str, schema: Value| {
+        let parameter = json!({
+            "name": name, "in": place, "required": place == "path", "description": description, "schema": schema,
+        });
+        (key.to_owned(), parameter)
+    };
+    let id =
+        |kind: &str| json!({ "type": "string", "examples": [format!("{kind}_test_2Lx8hVvQ4nRkTz7WmYb3Cd")] });
+    let number = |max: Value| json!({ "type": "integer", "minimum": 0, "maximum": max });
+    let states = "^[a-zA-Z]+(,[a-zA-Z]+)*$";
+    let event = [
+        text("event-id", "id", "path", "Identificador del evento.", id("eve")),
+        text("endpoint-id", "id", "path", "Identificador del destino.", id("whe")),
+        text("delivery-id", "id", "path", "Identificador del envío.", id("del")),
+        text(
+            "event.starting_after",
+            "starting_after",
+            "query",
+            "Cursor: los eventos que siguen a este, hacia los más antiguos.",
+            id("eve"),
+        ),
+        text("event.start", "start", "query", "Otro nombre de `starting_after`.", id("eve")),
+        text(
+            "event.ending_before",
+            "ending_before",
+            "query",
+            "Cursor: los que preceden a este, hacia los más nuevos.",
+            id("eve"),
+        ),
+        text("event.end", "end", "query", "Otro nombre de `ending_before`.", id("eve")),
+        text(
+            "event.status",
+            "status",
+            "query",
+            "Solo los que están así: `new`, `notified`, `failed`; varios, separados por comas.",
+            json!({ "type": "string", "pattern": states, "examples": ["failed"] }),
+        ),
+        text(
+            "event.type",
+            "type",
+            "query",
+            "Solo de estos tipos, separados por comas.",
+            json!({ "type": "string", "examples": ["invoice.paid"] }),
+        ),
+        text("event.invoice", "invoice", "query", "Solo los de esta orden.", id("inv")),
+        text(
+            "event.after",
+            "after",
+            "query",
+            "Los que siguen a este `sequence`, en orden.",
+            number(json!(i64::MAX)),
+        ),
+        text(
+            "event.wait",
+            "wait",
+            "query",
+            "Cuántos segundos esperar, de 0 a 30, si no hay nada; con `after`.",
+            number(json!(30)),
+        ),
+        text(
+            "delivery.starting_after",
+            "starting_after",
+            "query",
+            "Cursor: los envíos que siguen a este.",
+            id("del"),
+        ),
+    ];
+    all.extend(event);
+    let mut add = |name: &str, parameter: Value| all.insert(key(name), parameter);
     for parameter in LIST {
         let described = json!({
             "name": parameter.name, "in": "query", "required": false, "description": parameter.description,

@@ -464,7 +464,7 @@ fn new_service_key(
 
 async fn open(settings: &Settings) -> Result<Store, Failure> {
     let connect = settings.database()?;
-    let opened = Store::open(store::Settings { connect, connections: 2 }).await;
+    let opened = Store::open(store::Settings { connect, connections: 2, sealer: Default::default() }).await;
     opened.map_err(|error| Failure::failed("the database can not be reached", error))
 }
 

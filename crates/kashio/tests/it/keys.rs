@@ -187,9 +187,14 @@ async fn me(world: &World, shop: &Merchant) -> u16 {
 
 /// A sound key with the public id of another and a secret of its own.
 pub fn wrong_secret(key: &SecretKey) -> SecretKey {
+    wrong_secret_by(key, rand::random)
+}
+
+/// The same, by a chance that can be repeated.
+pub fn wrong_secret_by(key: &SecretKey, mut random_byte: impl FnMut() -> u8) -> SecretKey {
     const LETTERS: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
     let public =
         key.public_id().bytes().map(|byte| LETTERS.iter().position(|&letter| letter == byte).unwrap() as u8);
     let mut bytes = public.collect::<Vec<_>>().into_iter();
-    SecretKey::mint(key.kind(), move || bytes.next().unwrap_or_else(rand::random))
+    SecretKey::mint(key.kind(), move || bytes.next().unwrap_or_else(&mut random_byte))
 }

@@ -9,18 +9,30 @@
 #![allow(unreachable_pub, reason = "a test program has no outside")]
 
 mod bad_input;
+mod canaries;
+mod configuration;
 mod contract;
 mod corpora;
 mod docs;
+mod doctor;
 mod exactly_once;
+mod feed;
 mod front_door;
+mod https;
 mod inside;
 mod keys;
+mod keys_under_load;
 mod lists;
 mod operator;
+mod own_tls;
+mod program;
+mod receiver;
+mod replica;
 mod resets;
 mod samples;
+mod security_events;
 mod starting;
 mod strangers;
 mod updates;
+mod webhooks;
 mod world;

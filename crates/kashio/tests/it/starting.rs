@@ -5,14 +5,14 @@ use std::process::{Command, Output};
 
 use crate::world::World;
 
-fn kashio(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+pub fn kashio(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kashio"));
     command.args(arguments).env_remove("DATABASE_URL").env_remove("RUST_LOG");
     let folder = tempfile::tempdir().unwrap();
     command.current_dir(folder.path()).envs(environment.iter().copied()).output().unwrap()
 }
 
-fn fails(arguments: &[&str], environment: &[(&str, &str)], code: i32, words: &str) {
+pub fn fails(arguments: &[&str], environment: &[(&str, &str)], code: i32, words: &str) {
     let output = kashio(arguments, environment);
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(code), "{stderr}");
@@ -20,13 +20,13 @@ fn fails(arguments: &[&str], environment: &[(&str, &str)], code: i32, words: &st
     assert!(stderr.contains(words), "{stderr}");
 }
 
-const FREE: [(&str, &str); 3] = [
+pub const FREE: [(&str, &str); 3] = [
     ("KASHIO__HTTP__BIND", "127.0.0.1:0"),
     ("KASHIO__INTERNAL__BIND", "127.0.0.1:0"),
     ("KASHIO__MANAGEMENT__BIND", "127.0.0.1:0"),
 ];
 
-const SEALING_KEY: &str = "a:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+pub const SEALING_KEY: &str = "a:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 
 #[test]
 fn a_bad_or_unknown_setting_is_named() {

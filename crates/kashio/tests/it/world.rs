@@ -1,6 +1,6 @@
 //! The world that stories happen in: a service, its database, and merchants who call it.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use domain::account::{Account, Mode, Owner};
@@ -69,7 +69,8 @@ impl Answer {
         if let Some(fields) = body.as_object_mut() {
             fields.remove("request_id");
         }
-        let stable = |name: &str| !matches!(name, "request-id" | "date");
+        // A connection is closed or kept by how much of an unread body had come, whoever is asked about.
+        let stable = |name: &str| !matches!(name, "request-id" | "date" | "connection");
         let headers = self.headers.iter().filter(|(name, _)| stable(name.as_str()));
         let mut headers: Vec<_> =
             headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect();
@@ -89,6 +90,7 @@ impl World {
     pub async fn with(change: impl FnOnce(&mut Settings)) -> World {
         // What the service has to say is printed with a test that fails.
         kashio::telemetry::start(kashio::telemetry::Format::Test);
+        kashio::use_ring();
         let prepare = async |url: String| {
             let options = url.parse()?;
             store::migrate::up(&options, |_| {}).await.map_err(Into::into)
@@ -110,6 +112,18 @@ impl World {
         let running = serve::start(&settings).await.unwrap();
         let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         World { database, sql, client, settings, running: Some(running) }
+    }
+
+    /// A world in which what happens without anybody asking for it happens, and receivers live on this machine.
+    pub async fn working(change: impl FnOnce(&mut Settings)) -> World {
+        let mut world = World::with(|settings| {
+            settings.webhooks.loopback = true;
+            change(settings);
+        })
+        .await;
+        let settings = world.settings.clone();
+        world.running.as_mut().unwrap().add_worker(&settings).unwrap();
+        world
     }
 
     pub fn running(&self) -> &Running {
@@ -238,6 +252,18 @@ impl World {
     ) -> Answer {
         send(&self.client, Listener::Public, method, &self.url(path), headers, body).await
     }
+
+    /// The same, to the internal listener.
+    pub async fn send_inside(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&str>,
+    ) -> Answer {
+        let url = format!("http://{}{path}", self.running().internal);
+        send(&self.client, Listener::Internal, method, &url, headers, body).await
+    }
 }
 
 /// An operator before the console.
@@ -257,6 +283,11 @@ impl Console {
 
     pub fn with_key(&self, key: &str) -> Console {
         Console { key: key.to_owned(), ..self.clone() }
+    }
+
+    /// The same before another replica.
+    pub fn at(&self, internal: SocketAddr) -> Console {
+        Console { base: format!("http://{internal}"), ..self.clone() }
     }
 
     pub fn without_actor(&self) -> Console {

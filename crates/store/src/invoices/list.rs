@@ -142,7 +142,7 @@ fn push_conditions(sql: &mut QueryBuilder<Postgres>, filter: &Filter, page: Page
         sql.push(" and customer->>'document_id' = ").push_bind(document.clone());
     }
     push_span(sql, "created", filter.created);
-    push_id_span(sql, filter.created);
+    push_id_span(sql, "id", filter.created);
     push_span(sql, "paid_at", filter.paid);
 }
 
@@ -168,7 +168,7 @@ fn push_span(sql: &mut QueryBuilder<Postgres>, column: &str, span: Span) {
 
 /// An id holds the millisecond of its creation, so a span of time is a span of the primary key: no index on
 /// `created` is needed. The slack is far more than the clocks of replicas differ.
-fn push_id_span(sql: &mut QueryBuilder<Postgres>, span: Span) {
+pub(crate) fn push_id_span(sql: &mut QueryBuilder<Postgres>, column: &str, span: Span) {
     const SLACK_SECONDS: i64 = 60;
     const LAST_MILLIS: u64 = (1 << 48) - 1;
     let id_at = |moment: Moment| {
@@ -176,9 +176,9 @@ fn push_id_span(sql: &mut QueryBuilder<Postgres>, span: Span) {
         InvoiceId::new(millis.min(LAST_MILLIS), &[0; 10]).uuid()
     };
     if let Some(from) = span.from {
-        sql.push(" and id >= ").push_bind(id_at(from.plus_seconds(-SLACK_SECONDS)));
+        sql.push(" and ").push(column).push(" >= ").push_bind(id_at(from.plus_seconds(-SLACK_SECONDS)));
     }
     if let Some(until) = span.until {
-        sql.push(" and id < ").push_bind(id_at(until.plus_seconds(SLACK_SECONDS)));
+        sql.push(" and ").push(column).push(" < ").push_bind(id_at(until.plus_seconds(SLACK_SECONDS)));
     }
 }

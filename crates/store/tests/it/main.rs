@@ -7,6 +7,7 @@
     reason = "a test that can not go on should stop"
 )]
 
+mod audit;
 mod codes;
 mod create;
 mod idempotency;

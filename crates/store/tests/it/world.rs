@@ -318,7 +318,9 @@ pub(crate) async fn empty_database() -> testing::TestDatabase {
 }
 
 pub(crate) async fn open(connect: &PgConnectOptions) -> Store {
-    let settings = Settings { connect: connect.clone().application_name(SESSIONS), connections: CONNECTIONS };
+    let connect = connect.clone().application_name(SESSIONS);
+    let sealer = store::seal::Sealer::new(vec![("test".to_owned(), [7; 32])]);
+    let settings = Settings { connect, connections: CONNECTIONS, sealer };
     Store::open(settings).await.unwrap()
 }
 

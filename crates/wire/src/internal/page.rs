@@ -1,4 +1,4 @@
-//! Lists of the internal API: by id, newest first, with the parameters that all lists have, and filters that are texts.
+//! Lists whose query is read in one way, of the internal API and of events: by id, newest first, with the parameters that all lists have, and filters that are texts.
 
 use std::borrow::Cow;
 

@@ -1,0 +1,711 @@
+//! Deliveries: claim → commit → post → finish. A claim has an attempt number, the fence of whoever finishes, and an
+//! end: until then nobody else claims it, after that anybody may. Nothing here talks to a stranger.
+
+use std::time::Duration;
+
+use domain::account::{Mode, Owner};
+use domain::delivery::{DeliveryStatus, Next, is_dead};
+use domain::endpoint::DisabledReason;
+use domain::id::{AccountId, DeliveryId, EndpointId, EventId};
+use domain::signature::WebhookSecret;
+use domain::time::Moment;
+use serde_json::json;
+
+use crate::sequence::Deliveries;
+use crate::{Error, Store, Tx};
+
+/// A delivery that somebody has taken upon himself.
+#[derive(Clone)]
+pub struct Claimed {
+    /// Its id.
+    pub id: DeliveryId,
+    /// Whose it is.
+    pub owner: Owner,
+    /// To whom.
+    pub endpoint: EndpointId,
+    /// What; `None`: a ping.
+    pub event: Option<EventId>,
+    /// The number of this attempt, from 1: the fence.
+    pub attempt: i32,
+    /// Its number in the schedule that runs now, from 1.
+    pub turn: u32,
+    /// Where it is posted.
+    pub url: String,
+    /// Those that sign it; none, when no key of this process opens them.
+    pub secrets: Vec<WebhookSecret>,
+    /// When it was claimed.
+    pub at: Moment,
+}
+
+/// How much may be claimed at once.
+#[derive(Clone, Debug)]
+pub struct Room {
+    /// In all.
+    pub total: i64,
+    /// For one endpoint.
+    pub each: i64,
+    /// What is left for endpoints that have less room.
+    pub busy: Vec<(EndpointId, i64)>,
+    /// How long nobody else may claim it.
+    pub lease: Duration,
+}
+
+/// What is due and not delivered yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backlog {
+    /// Deliveries, counted up to 100,000.
+    pub count: u64,
+    /// How long the oldest has been due, in milliseconds.
+    pub oldest_millis: u64,
+}
+
+/// What came of an attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// How long it took.
+    pub took: Duration,
+    /// The status of the answer, when there was one.
+    pub status: Option<u16>,
+    /// Why there was none.
+    pub error: Option<&'static str>,
+    /// The beginning of the answer.
+    pub answer: Vec<u8>,
+    /// The receiver wants no more of anything.
+    pub gone: bool,
+    /// What follows.
+    pub next: Next,
+}
+
+/// What finishing an attempt did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finished {
+    /// It is written.
+    Yes,
+    /// Somebody else has taken it over meanwhile; nothing was changed.
+    TooLate,
+}
+
+/// A delivery as its owner sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// Its id.
+    pub id: DeliveryId,
+    /// To whom.
+    pub endpoint: EndpointId,
+    /// What; `None`: a ping.
+    pub event: Option<EventId>,
+    /// When it was made.
+    pub created: Moment,
+    /// Where it stands.
+    pub status: DeliveryStatus,
+    /// When the next attempt is due.
+    pub next_at: Option<Moment>,
+    /// Attempts that were begun.
+    pub attempts: i32,
+}
+
+/// An attempt as its owner sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShownAttempt {
+    /// From 1.
+    pub number: i32,
+    /// When it was begun.
+    pub at: Moment,
+    /// How long it took, in milliseconds.
+    pub duration_ms: i32,
+    /// The status of the answer.
+    pub status: Option<i16>,
+    /// Why there was none.
+    pub error: Option<String>,
+    /// The beginning of the answer.
+    pub answer: Option<Vec<u8>>,
+}
+
+impl Store {
+    /// Claims what is due, the longest due first, a little of each endpoint, so that one that hangs holds up no other.
+    ///
+    /// # Errors
+    /// When the database can not be asked.
+    pub async fn claim_deliveries(&self, room: Room) -> Result<Vec<Claimed>, Error> {
+        let busy: Vec<uuid::Uuid> = room.busy.iter().map(|(endpoint, _)| endpoint.uuid()).collect();
+        let left: Vec<i64> = room.busy.iter().map(|(_, left)| *left).collect();
+        let lease_ms = i64::try_from(room.lease.as_millis()).unwrap_or(i64::MAX);
+        self.transaction("claim_deliveries", move |tx| {
+            let (busy, left) = (busy.clone(), left.clone());
+            Box::pin(async move {
+                let rows = sqlx::query!(
+                    r#"
+                    with recursive waiting as (
+                        (select account_id, livemode, endpoint from deliveries
+                         where status = 'pending' order by account_id, livemode, endpoint limit 1)
+                        union all
+                        select following.account_id, following.livemode, following.endpoint
+                        from waiting cross join lateral (
+                            select deliveries.account_id, deliveries.livemode, deliveries.endpoint from deliveries
+                            where status = 'pending'
+                              and (deliveries.account_id, deliveries.livemode, deliveries.endpoint)
+                                > (waiting.account_id, waiting.livemode, waiting.endpoint)
+                            order by deliveries.account_id, deliveries.livemode, deliveries.endpoint limit 1
+                        ) following
+                    ),
+                    due as (
+                        select found.account_id, found.livemode, found.id
+                        from waiting
+                        join webhook_endpoints target
+                            on (target.account_id, target.livemode, target.id)
+                             = (waiting.account_id, waiting.livemode, waiting.endpoint)
+                        left join unnest($3::uuid[], $4::bigint[]) as busy (endpoint, room)
+                            on busy.endpoint = waiting.endpoint
+                        cross join lateral (
+                            select deliveries.account_id, deliveries.livemode, deliveries.id, deliveries.next_at
+                            from deliveries
+                            where status = 'pending' and next_at <= now()
+                              and deliveries.account_id = waiting.account_id
+                              and deliveries.livemode = waiting.livemode
+                              and deliveries.endpoint = waiting.endpoint
+                              and (target.enabled or (event is null and target.deleted_at is null))
+                            order by next_at
+                            limit coalesce(busy.room, $2)
+                            for update skip locked
+                        ) found
+                        order by found.next_at
+                        limit $1
+                    )
+                    update deliveries
+                    set attempt = attempt + 1, next_at = now() + $5::bigint * interval '1 millisecond'
+                    from due
+                    join webhook_endpoints target on target.account_id = due.account_id and target.livemode = due.livemode
+                    where deliveries.account_id = due.account_id and deliveries.livemode = due.livemode
+                      and deliveries.id = due.id and target.id = deliveries.endpoint
+                    returning deliveries.account_id, deliveries.livemode, deliveries.id, deliveries.endpoint, event,
+                              attempt, begun, url, secret, now() as "at!",
+                              case when previous_until > now() then previous_secret end as previous_secret
+                    "#,
+                    room.total,
+                    room.each,
+                    &busy,
+                    &left,
+                    lease_ms,
+                )
+                .fetch_all(tx.connection())
+                .await?;
+                let open = |endpoint, sealed: &[u8]| {
+                    let text = tx.store().sealer().open(endpoint, sealed)?;
+                    WebhookSecret::parse(std::str::from_utf8(&text).ok()?)
+                };
+                let claimed = rows.into_iter().map(|row| Claimed {
+                    id: DeliveryId::from_uuid(row.id),
+                    owner: owner(row.account_id, row.livemode),
+                    endpoint: EndpointId::from_uuid(row.endpoint),
+                    event: row.event.map(EventId::from_uuid),
+                    attempt: row.attempt,
+                    turn: u32::try_from(row.attempt - row.begun).unwrap_or(1),
+                    url: row.url,
+                    secrets: [Some(row.secret), row.previous_secret]
+                        .into_iter()
+                        .flatten()
+                        .filter_map(|sealed| open(row.endpoint, &sealed))
+                        .collect(),
+                    at: Moment::truncated(row.at),
+                });
+                Ok(claimed.collect())
+            })
+        })
+        .await
+    }
+
+    /// What is due and not delivered yet.
+    ///
+    /// # Errors
+    /// When the database can not be asked.
+    pub async fn webhook_backlog(&self) -> Result<Backlog, Error> {
+        let mut connection = self.inner.aside.acquire().await?;
+        // Beyond so many it does not matter how many there are.
+        let found = sqlx::query!(
+            r#"
+            select count(*) as "count!",
+                   coalesce((extract(epoch from now() - min(next_at)) * 1000)::bigint, 0) as "oldest_millis!"
+            from (
+                select next_at from deliveries where status = 'pending' and next_at <= now() limit 100000) due
+            "#
+        )
+        .fetch_one(&mut *connection)
+        .await?;
+        let positive = |number: i64| u64::try_from(number).unwrap_or(0);
+        Ok(Backlog { count: positive(found.count), oldest_millis: positive(found.oldest_millis) })
+    }
+
+    /// Writes what came of an attempt, unless somebody else has taken the delivery over.
+    ///
+    /// # Errors
+    /// When the database can not be asked; then the delivery is due again when its claim ends.
+    pub async fn finish_delivery(&self, claimed: &Claimed, attempt: Attempt) -> Result<Finished, Error> {
+        let claimed = claimed.clone();
+        self.transaction("finish_delivery", move |tx| {
+            let (claimed, attempt) = (claimed.clone(), attempt.clone());
+            Box::pin(async move { tx.finish(&claimed, attempt).await })
+        })
+        .await
+    }
+}
+
+impl Tx {
+    async fn finish(&mut self, claimed: &Claimed, attempt: Attempt) -> Result<Finished, Error> {
+        let (account, livemode) = (claimed.owner.account.uuid(), claimed.owner.mode.is_live());
+        let (status, wait_ms) = match attempt.next {
+            Next::Delivered => (DeliveryStatus::Delivered, None),
+            Next::Failed => (DeliveryStatus::Failed, None),
+            Next::Again { millis } => {
+                (DeliveryStatus::Pending, Some(i64::try_from(millis).unwrap_or(i64::MAX)))
+            }
+        };
+        // The event before its deliveries, as everywhere: two endpoints that finish at once count each other.
+        if let Some(event) = claimed.event {
+            sqlx::query!(
+                "select id from events where account_id = $1 and livemode = $2 and id = $3 for update",
+                account,
+                livemode,
+                event.uuid(),
+            )
+            .fetch_optional(self.connection())
+            .await?;
+        }
+        let finished = sqlx::query!(
+            r#"
+            with finished as (
+                update deliveries
+                set status = $5, next_at = now() + coalesce($6::bigint, 0) * interval '1 millisecond',
+                    finished = case when $5 = 'pending' then null else now() end
+                where account_id = $1 and livemode = $2 and id = $3 and attempt = $4 and status = 'pending'
+                returning event, round, attempt
+            )
+            insert into attempts (account_id, livemode, delivery, number, at, duration_ms, status, error, answer)
+            select $1, $2, $3, attempt, $7, $8, $9, $10, $11 from finished
+            returning number
+            "#,
+            account,
+            livemode,
+            claimed.id.uuid(),
+            claimed.attempt,
+            status.as_str(),
+            wait_ms,
+            claimed.at.to_utc(),
+            i32::try_from(attempt.took.as_millis()).unwrap_or(i32::MAX),
+            attempt.status.and_then(|status| i16::try_from(status).ok()),
+            attempt.error,
+            attempt.answer,
+        )
+        .fetch_optional(self.connection())
+        .await?;
+        if finished.is_none() {
+            return Ok(Finished::TooLate);
+        }
+        if let Some(event) = claimed.event {
+            self.count_finished(claimed.owner, event, claimed.id, status).await?;
+        }
+        if claimed.event.is_some() || attempt.gone {
+            self.note_health(claimed, &attempt).await?;
+        }
+        Ok(Finished::Yes)
+    }
+
+    /// The event's counters, while the delivery is of its newest round.
+    async fn count_finished(
+        &mut self,
+        owner: Owner,
+        event: EventId,
+        delivery: DeliveryId,
+        status: DeliveryStatus,
+    ) -> Result<(), Error> {
+        let (undelivered, exhausted) = match status {
+            DeliveryStatus::Pending => return Ok(()),
+            DeliveryStatus::Delivered => (-1, 0),
+            DeliveryStatus::Failed => (0, 1),
+            // Wanted no more, it does not count at all.
+            DeliveryStatus::Cancelled => return Ok(()),
+        };
+        sqlx::query!(
+            r#"
+            update events
+            set undelivered = undelivered + $5, exhausted = exhausted + $6,
+                status = case
+                    when exhausted + $6 > 0 then 'failed'
+                    when endpoints > 0 and undelivered + $5 = 0 then 'notified'
+                    else 'new' end
+            from deliveries
+            where events.account_id = $1 and events.livemode = $2 and events.id = $3
+              and deliveries.account_id = $1 and deliveries.livemode = $2 and deliveries.id = $4
+              and deliveries.round = events.round
+            "#,
+            owner.account.uuid(),
+            owner.mode.is_live(),
+            event.uuid(),
+            delivery.uuid(),
+            undelivered,
+            exhausted,
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+
+    /// Remembers how the endpoint fares, and switches it off when it is gone or has failed for days.
+    async fn note_health(&mut self, claimed: &Claimed, attempt: &Attempt) -> Result<(), Error> {
+        let (account, livemode) = (claimed.owner.account.uuid(), claimed.owner.mode.is_live());
+        let endpoint = claimed.endpoint.uuid();
+        if attempt.next == Next::Delivered {
+            // To the minute, and only when there is something to forget: a busy endpoint's row is not written each time.
+            sqlx::query!(
+                r#"
+                update webhook_endpoints set failures = 0, failing_since = null, succeeded_at = now()
+                where account_id = $1 and livemode = $2 and id = $3
+                  and (failures > 0 or succeeded_at is null or succeeded_at < now() - interval '1 minute')
+                "#,
+                account,
+                livemode,
+                endpoint,
+            )
+            .execute(self.connection())
+            .await?;
+            return Ok(());
+        }
+        let health = sqlx::query!(
+            r#"
+            update webhook_endpoints
+            set failures = failures + 1, failing_since = coalesce(failing_since, now())
+            where account_id = $1 and livemode = $2 and id = $3
+            returning failures, failing_since as "failing_since!", coalesce(succeeded_at, created) as "good_at!",
+                      enabled, url, now() as "now!"
+            "#,
+            account,
+            livemode,
+            endpoint,
+        )
+        .fetch_optional(self.connection())
+        .await?;
+        let Some(health) = health.filter(|health| health.enabled) else { return Ok(()) };
+        let [failing_since, good_at, now] =
+            [health.failing_since, health.good_at, health.now].map(Moment::truncated);
+        let reason = if attempt.gone {
+            DisabledReason::Gone
+        } else if is_dead(health.failures, failing_since, good_at, now) {
+            DisabledReason::Failing
+        } else {
+            return Ok(());
+        };
+        sqlx::query!(
+            r#"
+            update webhook_endpoints set enabled = false, disabled_reason = $4
+            where account_id = $1 and livemode = $2 and id = $3
+            "#,
+            account,
+            livemode,
+            endpoint,
+            reason.as_str(),
+        )
+        .execute(self.connection())
+        .await?;
+        let facts = json!({ "url": health.url, "reason": reason.as_str() });
+        self.tell_endpoint_disabled(claimed.owner, claimed.endpoint, facts).await
+    }
+}
+
+fn owner(account: uuid::Uuid, livemode: bool) -> Owner {
+    Owner { account: AccountId::from_uuid(account), mode: Mode::from_livemode(livemode) }
+}
+
+struct Row {
+    id: uuid::Uuid,
+    endpoint: uuid::Uuid,
+    event: Option<uuid::Uuid>,
+    created: chrono::DateTime<chrono::Utc>,
+    status: String,
+    next_at: chrono::DateTime<chrono::Utc>,
+    attempt: i32,
+}
+
+macro_rules! select_delivery {
+    ($rest:literal, $($bind:expr),* $(,)?) => {
+        sqlx::query_as!(
+            Row,
+            r#"
+            select id, endpoint, event, created, status, next_at, attempt
+            from deliveries where account_id = $1 and livemode = $2
+            "# + $rest,
+            $($bind),*
+        )
+    };
+}
+
+impl TryFrom<Row> for Shown {
+    type Error = Error;
+
+    fn try_from(row: Row) -> Result<Shown, Error> {
+        let corrupt = Error::Corrupt { table: "deliveries", id: row.id };
+        let status = DeliveryStatus::parse(&row.status).ok_or(corrupt)?;
+        Ok(Shown {
+            id: DeliveryId::from_uuid(row.id),
+            endpoint: EndpointId::from_uuid(row.endpoint),
+            event: row.event.map(EventId::from_uuid),
+            created: Moment::truncated(row.created),
+            status,
+            next_at: (status == DeliveryStatus::Pending).then(|| Moment::truncated(row.next_at)),
+            attempts: row.attempt,
+        })
+    }
+}
+
+/// Which deliveries are sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Range {
+    /// Of events after this number.
+    pub after: i64,
+    /// Up to this one.
+    pub until: Option<i64>,
+    /// That stand so; absent: failed ones.
+    pub status: DeliveryStatus,
+}
+
+impl Tx {
+    /// A page of an endpoint's deliveries, newest first, and whether there are more; or the cursor that is none.
+    pub async fn deliveries(
+        &mut self,
+        owner: Owner,
+        endpoint: EndpointId,
+        after: Option<DeliveryId>,
+        limit: u16,
+    ) -> Result<(Vec<Shown>, bool), Error> {
+        let rows = select_delivery!(
+            "and endpoint = $3 and ($4::uuid is null or id < $4) order by id desc limit $5",
+            owner.account.uuid(),
+            owner.mode.is_live(),
+            endpoint.uuid(),
+            after.map(DeliveryId::uuid),
+            i64::from(limit) + 1,
+        )
+        .fetch_all(self.connection())
+        .await?;
+        let has_more = rows.len() > usize::from(limit);
+        let page = rows.into_iter().take(limit.into()).map(Shown::try_from);
+        Ok((page.collect::<Result<_, _>>()?, has_more))
+    }
+
+    /// The delivery of an id.
+    pub async fn delivery(&mut self, owner: Owner, id: DeliveryId) -> Result<Option<Shown>, Error> {
+        let row = select_delivery!("and id = $3", owner.account.uuid(), owner.mode.is_live(), id.uuid())
+            .fetch_optional(self.connection())
+            .await?;
+        row.map(Shown::try_from).transpose()
+    }
+
+    /// Its attempts, in their order.
+    pub async fn attempts(&mut self, owner: Owner, id: DeliveryId) -> Result<Vec<ShownAttempt>, Error> {
+        let rows = sqlx::query!(
+            r#"
+            select number, at, duration_ms, status, error, answer from attempts
+            where account_id = $1 and livemode = $2 and delivery = $3 order by number
+            "#,
+            owner.account.uuid(),
+            owner.mode.is_live(),
+            id.uuid(),
+        )
+        .fetch_all(self.connection())
+        .await?;
+        let shown = rows.into_iter().map(|row| ShownAttempt {
+            number: row.number,
+            at: Moment::truncated(row.at),
+            duration_ms: row.duration_ms,
+            status: row.status,
+            error: row.error,
+            answer: row.answer,
+        });
+        Ok(shown.collect())
+    }
+
+    /// Makes a ping to an endpoint.
+    pub async fn add_ping(&mut self, owner: Owner, endpoint: EndpointId) -> Result<DeliveryId, Error> {
+        let id = self.new_delivery()?;
+        let mut deliveries = Deliveries::default();
+        deliveries.push(owner, id, endpoint.uuid(), None, 0);
+        self.add_deliveries(deliveries).await?;
+        self.has_told = true;
+        Ok(id)
+    }
+
+    /// Begins the schedule of a delivery anew, whatever came of it. `false`: it waits already, its event is kept no
+    /// more, or its endpoint is not told of anything.
+    pub async fn redeliver(&mut self, owner: Owner, id: DeliveryId) -> Result<bool, Error> {
+        let (account, livemode) = (owner.account.uuid(), owner.mode.is_live());
+        let locked = sqlx::query!(
+            r#"
+            select events.id, deliveries.status from deliveries
+            join events on (events.account_id, events.livemode, events.id)
+                         = (deliveries.account_id, deliveries.livemode, deliveries.event)
+            join webhook_endpoints target on (target.account_id, target.livemode, target.id)
+                         = (deliveries.account_id, deliveries.livemode, deliveries.endpoint)
+            where deliveries.account_id = $1 and deliveries.livemode = $2 and deliveries.id = $3
+              and target.enabled and deliveries.status <> 'pending'
+            for update of events
+            "#,
+            account,
+            livemode,
+            id.uuid(),
+        )
+        .fetch_optional(self.connection())
+        .await?;
+        if locked.is_none() {
+            return Ok(false);
+        }
+        let again = self.begin_anew(owner, &[id.uuid()]).await?;
+        Ok(again > 0)
+    }
+
+    /// The deliveries of an endpoint that a range names, oldest first.
+    pub async fn deliveries_in(
+        &mut self,
+        owner: Owner,
+        endpoint: EndpointId,
+        range: Range,
+        limit: i64,
+    ) -> Result<Vec<DeliveryId>, Error> {
+        let ids = sqlx::query_scalar!(
+            r#"
+            select deliveries.id from deliveries
+            join events on (events.account_id, events.livemode, events.id)
+                         = (deliveries.account_id, deliveries.livemode, deliveries.event)
+            where deliveries.account_id = $1 and deliveries.livemode = $2 and deliveries.endpoint = $3
+              and deliveries.status = $6 and events.sequence > $4
+              and ($5::bigint is null or events.sequence <= $5)
+            order by deliveries.id limit $7
+            "#,
+            owner.account.uuid(),
+            owner.mode.is_live(),
+            endpoint.uuid(),
+            range.after,
+            range.until,
+            range.status.as_str(),
+            limit,
+        )
+        .fetch_all(self.connection())
+        .await?;
+        Ok(ids.into_iter().map(DeliveryId::from_uuid).collect())
+    }
+
+    /// Begins the schedules of deliveries anew; those that wait already stay as they are. Events are locked first.
+    pub async fn redeliver_all(&mut self, owner: Owner, ids: &[DeliveryId]) -> Result<u64, Error> {
+        let ids: Vec<uuid::Uuid> = ids.iter().map(|id| id.uuid()).collect();
+        sqlx::query!(
+            r#"
+            select id from events
+            where account_id = $1 and livemode = $2 and id in (
+                select event from deliveries where account_id = $1 and livemode = $2 and id = any ($3))
+            order by id for update
+            "#,
+            owner.account.uuid(),
+            owner.mode.is_live(),
+            &ids,
+        )
+        .fetch_all(self.connection())
+        .await?;
+        self.begin_anew(owner, &ids).await
+    }
+
+    async fn begin_anew(&mut self, owner: Owner, ids: &[uuid::Uuid]) -> Result<u64, Error> {
+        self.has_told = true;
+        let written = sqlx::query!(
+            r#"
+            with before as (
+                select account_id, livemode, id, event, round, status from deliveries
+                where account_id = $1 and livemode = $2 and id = any ($3) and status <> 'pending'
+                for update
+            ),
+            again as (
+                update deliveries set status = 'pending', begun = attempt, next_at = now(), finished = null
+                from before
+                where deliveries.account_id = before.account_id and deliveries.livemode = before.livemode
+                  and deliveries.id = before.id
+                returning deliveries.id
+            ),
+            counted as (
+                select before.account_id, before.livemode, before.event, before.round,
+                       count(*) filter (where before.status = 'delivered') as delivered,
+                       count(*) filter (where before.status = 'failed') as failed,
+                       count(*) filter (where before.status = 'cancelled') as cancelled
+                from before group by 1, 2, 3, 4
+            ),
+            events_again as (
+                update events
+                set endpoints = endpoints + cancelled, undelivered = undelivered + delivered + cancelled,
+                    exhausted = exhausted - failed,
+                    status = case when exhausted - failed > 0 then 'failed' else 'new' end
+                from counted
+                where events.account_id = counted.account_id and events.livemode = counted.livemode
+                  and events.id = counted.event and events.round = counted.round
+                returning events.id
+            )
+            select count(*) as "again!" from again
+            "#,
+            owner.account.uuid(),
+            owner.mode.is_live(),
+            ids,
+        )
+        .fetch_one(self.connection())
+        .await?;
+        Ok(u64::try_from(written.again).unwrap_or(0))
+    }
+
+    /// A new delivery of an event to every endpoint that wants it; what waits of the round before is wanted no more.
+    /// `None`: there is no such event.
+    pub async fn resend(&mut self, owner: Owner, event: EventId) -> Result<Option<usize>, Error> {
+        let (account, livemode) = (owner.account.uuid(), owner.mode.is_live());
+        let locked = sqlx::query!(
+            r#"
+            select type, round from events
+            where account_id = $1 and livemode = $2 and id = $3 and sequence is not null for update
+            "#,
+            account,
+            livemode,
+            event.uuid(),
+        )
+        .fetch_optional(self.connection())
+        .await?;
+        let Some(locked) = locked else { return Ok(None) };
+        let endpoints = sqlx::query_scalar!(
+            r#"
+            select id from webhook_endpoints
+            where account_id = $1 and livemode = $2 and enabled and deleted_at is null
+              and (events is null or $3 = any (events))
+            order by id
+            "#,
+            account,
+            livemode,
+            locked.r#type,
+        )
+        .fetch_all(self.connection())
+        .await?;
+        let count = i32::try_from(endpoints.len()).unwrap_or(i32::MAX);
+        sqlx::query!(
+            r#"
+            with cancelled as (
+                update deliveries set status = 'cancelled', finished = now()
+                where account_id = $1 and livemode = $2 and event = $3 and status = 'pending'
+            )
+            update events set round = round + 1, endpoints = $4, undelivered = $4, exhausted = 0, status = 'new'
+            where account_id = $1 and livemode = $2 and id = $3
+            "#,
+            account,
+            livemode,
+            event.uuid(),
+            count,
+        )
+        .execute(self.connection())
+        .await?;
+        self.has_told = true;
+        let mut deliveries = Deliveries::default();
+        for endpoint in &endpoints {
+            deliveries.push(owner, self.new_delivery()?, *endpoint, Some(event.uuid()), locked.round + 1);
+        }
+        self.add_deliveries(deliveries).await?;
+        Ok(Some(endpoints.len()))
+    }
+}

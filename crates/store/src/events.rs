@@ -1,0 +1,339 @@
+//! The feed: events that have their number, as they were. What no number has been given to is not there yet for any
+//! reader, so that whoever has read up to n has missed nothing.
+
+use domain::account::Owner;
+use domain::event::EventKind;
+use domain::id::{EndpointId, EventId, InvoiceId};
+use domain::invoice::filter::Span;
+use domain::invoice::{Invoice, Snapshot};
+use domain::time::Moment;
+use sqlx::postgres::PgRow;
+use sqlx::types::Json;
+use sqlx::{FromRow, Postgres, QueryBuilder, Row as _};
+
+use crate::invoices::Row as InvoiceRow;
+use crate::{Error, Store, Tx};
+
+/// Whether an event has reached whom it was for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum EventStatus {
+    /// Not yet, or nobody wants it.
+    New,
+    /// Every endpoint answered 2xx.
+    Notified,
+    /// Some endpoint failed for good.
+    Failed,
+}
+
+impl EventStatus {
+    /// Every status there is.
+    pub const ALL: [EventStatus; 3] = [EventStatus::New, EventStatus::Notified, EventStatus::Failed];
+
+    /// As the database and the API write it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            EventStatus::New => "new",
+            EventStatus::Notified => "notified",
+            EventStatus::Failed => "failed",
+        }
+    }
+
+    /// Reads a status, in any case.
+    pub fn parse(text: &str) -> Option<EventStatus> {
+        EventStatus::ALL.into_iter().find(|status| status.as_str().eq_ignore_ascii_case(text))
+    }
+}
+
+/// An event as it is told.
+#[derive(Clone)]
+pub struct Told {
+    /// Its id.
+    pub id: EventId,
+    /// Whose it is.
+    pub owner: Owner,
+    /// When it happened.
+    pub created: Moment,
+    /// What happened.
+    pub kind: EventKind,
+    /// Its place in the feed, from 1.
+    pub sequence: i64,
+    /// Whether it has reached whom it was for.
+    pub status: EventStatus,
+    /// The account's version when it happened: webhooks are written in it.
+    pub api_version: Option<String>,
+    /// What it is about.
+    pub subject: Subject,
+}
+
+/// What an event is about, as it was just after.
+#[derive(Clone)]
+pub enum Subject {
+    /// An invoice.
+    Invoice(Box<Invoice>),
+    /// A webhook endpoint, as JSON.
+    Endpoint {
+        /// Its id.
+        id: EndpointId,
+        /// What it was like.
+        facts: serde_json::Value,
+    },
+}
+
+/// Which events a list shows.
+#[derive(Clone, Default)]
+pub struct Filter {
+    /// One of these kinds.
+    pub kinds: Option<Vec<EventKind>>,
+    /// One of these statuses, now.
+    pub statuses: Option<Vec<EventStatus>>,
+    /// Of one invoice.
+    pub invoice: Option<InvoiceId>,
+    /// When they happened.
+    pub created: Span,
+}
+
+/// Which part of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Page {
+    /// Newest first: older than `after`, or newer than `before` and nearest to it.
+    ById {
+        /// `starting_after`.
+        after: Option<EventId>,
+        /// `ending_before`.
+        before: Option<EventId>,
+    },
+    /// In the order of the feed: what follows this number.
+    Following(i64),
+}
+
+/// A page of events.
+pub struct Listed {
+    /// In the order that was asked for.
+    pub events: Vec<Told>,
+    /// Whether there are more.
+    pub has_more: bool,
+}
+
+/// Why a page can not be given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoPage {
+    /// The cursor is no event of this owner.
+    Unknown(EventId),
+    /// Events up to there are kept no more; this is the oldest that is.
+    Expired {
+        /// Its number.
+        oldest_sequence: i64,
+    },
+}
+
+/// The newest number of an owner's feed, and the newest that is kept no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// Whose feed.
+    pub owner: Owner,
+    /// The newest.
+    pub sequence: i64,
+}
+
+const COLUMNS: &str = "events.id as event_id, events.account_id as event_account, events.livemode as event_livemode, \
+     events.created as event_created, events.type as event_type, events.sequence as event_sequence, \
+     events.status as event_status, events.api_version, events.facts, events.endpoint, \
+     invoices.id, invoices.created, invoice_id, request_datetime, customer, sub_merchant::text as sub_merchant, \
+     url_success, url_error, metadata::text as metadata, size_qr, ktin, token, late_fee_rule, content, currency, \
+     sub_total, due, expires, invoices.status, version, paid_at, payment_id, late_fee, now() as at \
+     from events left join invoices on (invoices.account_id, invoices.livemode, invoices.id) \
+        = (events.account_id, events.livemode, events.invoice) where events.sequence is not null";
+
+impl Tx {
+    /// The event of an id.
+    pub async fn event(&mut self, owner: Owner, id: EventId) -> Result<Option<Told>, Error> {
+        let mut sql = select(owner);
+        sql.push(" and events.id = ").push_bind(id.uuid());
+        let row: Option<PgRow> = sql.build().fetch_optional(self.connection()).await?;
+        row.as_ref().map(told).transpose()
+    }
+
+    /// Events by their ids and owners, in no order: for whoever delivers them.
+    pub async fn events_of(&mut self, ids: &[(Owner, EventId)]) -> Result<Vec<Told>, Error> {
+        let mut sql = QueryBuilder::new("select ");
+        sql.push(COLUMNS)
+            .push(" and (events.account_id, events.livemode, events.id) in (select * from unnest(");
+        sql.push_bind(ids.iter().map(|(owner, _)| owner.account.uuid()).collect::<Vec<_>>()).push(", ");
+        sql.push_bind(ids.iter().map(|(owner, _)| owner.mode.is_live()).collect::<Vec<_>>()).push(", ");
+        sql.push_bind(ids.iter().map(|(_, id)| id.uuid()).collect::<Vec<_>>()).push("))");
+        let rows: Vec<PgRow> = sql.build().fetch_all(self.connection()).await?;
+        rows.iter().map(told).collect()
+    }
+
+    /// A page of an owner's events.
+    pub async fn events(
+        &mut self,
+        owner: Owner,
+        filter: &Filter,
+        page: Page,
+        limit: u16,
+    ) -> Result<Result<Listed, NoPage>, Error> {
+        if let Some(refusal) = self.refuse_cursor(owner, page).await? {
+            return Ok(Err(refusal));
+        }
+        let mut sql = select(owner);
+        push_filter(&mut sql, filter);
+        let mut turned = false;
+        match page {
+            Page::Following(sequence) => {
+                sql.push(" and events.sequence > ").push_bind(sequence).push(" order by events.sequence asc");
+            }
+            Page::ById { after, before } => {
+                if let Some(after) = after {
+                    sql.push(" and events.id < ").push_bind(after.uuid());
+                }
+                if let Some(before) = before {
+                    sql.push(" and events.id > ").push_bind(before.uuid());
+                }
+                turned = after.is_none() && before.is_some();
+                sql.push(if turned { " order by events.id asc" } else { " order by events.id desc" });
+            }
+        }
+        sql.push(" limit ").push_bind(i64::from(limit) + 1);
+        let rows: Vec<PgRow> = sql.build().fetch_all(self.connection()).await?;
+        let has_more = rows.len() > usize::from(limit);
+        let page = rows.iter().take(limit.into()).map(told);
+        let mut events: Vec<Told> = page.collect::<Result<_, _>>()?;
+        if turned {
+            events.reverse();
+        }
+        Ok(Ok(Listed { events, has_more }))
+    }
+
+    async fn refuse_cursor(&mut self, owner: Owner, page: Page) -> Result<Option<NoPage>, Error> {
+        let (account, livemode) = (owner.account.uuid(), owner.mode.is_live());
+        match page {
+            Page::Following(sequence) => {
+                let swept = sqlx::query_scalar!(
+                    "select swept from event_heads where account_id = $1 and livemode = $2",
+                    account,
+                    livemode,
+                )
+                .fetch_optional(self.connection())
+                .await?
+                .unwrap_or(0);
+                // From the beginning means from the oldest that is kept, only when all are.
+                Ok((sequence < swept).then_some(NoPage::Expired { oldest_sequence: swept + 1 }))
+            }
+            Page::ById { after, before } => {
+                for cursor in [after, before].into_iter().flatten() {
+                    let known = sqlx::query_scalar!(
+                        r#"
+                        select exists (
+                            select from events
+                            where account_id = $1 and livemode = $2 and id = $3 and sequence is not null) as "known!"
+                        "#,
+                        account,
+                        livemode,
+                        cursor.uuid(),
+                    )
+                    .fetch_one(self.connection())
+                    .await?;
+                    if !known {
+                        return Ok(Some(NoPage::Unknown(cursor)));
+                    }
+                }
+                Ok(None)
+            }
+        }
+    }
+}
+
+impl Store {
+    /// The newest numbers of these owners' feeds; whoever has none is left out. Asked on a connection that requests
+    /// do not compete for.
+    ///
+    /// # Errors
+    /// When the database can not be asked.
+    pub async fn heads(&self, owners: &[Owner]) -> Result<Vec<Head>, Error> {
+        let mut connection = self.inner.aside.acquire().await?;
+        let rows = sqlx::query!(
+            r#"
+            select account_id, livemode, sequence from event_heads
+            where (account_id, livemode) in (select * from unnest($1::uuid[], $2::boolean[]))
+            "#,
+            &owners.iter().map(|owner| owner.account.uuid()).collect::<Vec<_>>(),
+            &owners.iter().map(|owner| owner.mode.is_live()).collect::<Vec<_>>(),
+        )
+        .fetch_all(&mut *connection)
+        .await?;
+        let head = |account, livemode, sequence| {
+            let account = domain::id::AccountId::from_uuid(account);
+            Head { owner: Owner { account, mode: domain::account::Mode::from_livemode(livemode) }, sequence }
+        };
+        Ok(rows.into_iter().map(|row| head(row.account_id, row.livemode, row.sequence)).collect())
+    }
+}
+
+fn select(owner: Owner) -> QueryBuilder<Postgres> {
+    let mut sql = QueryBuilder::new("select ");
+    sql.push(COLUMNS);
+    sql.push(" and events.account_id = ").push_bind(owner.account.uuid());
+    sql.push(" and events.livemode = ").push_bind(owner.mode.is_live());
+    sql
+}
+
+fn push_filter(sql: &mut QueryBuilder<Postgres>, filter: &Filter) {
+    if let Some(kinds) = &filter.kinds {
+        // Written, not bound: the planner should see which partial index will do.
+        let names: Vec<String> = kinds.iter().map(|kind| format!("'{}'", kind.as_str())).collect();
+        sql.push(" and events.type in (").push(names.join(", ")).push(")");
+        if !kinds.contains(&EventKind::InvoiceCreated) {
+            sql.push(" and events.type <> 'invoice.created'");
+        }
+    }
+    if let Some(statuses) = &filter.statuses {
+        let names: Vec<String> = statuses.iter().map(|status| format!("'{}'", status.as_str())).collect();
+        sql.push(" and events.status in (").push(names.join(", ")).push(")");
+    }
+    if let Some(invoice) = filter.invoice {
+        sql.push(" and events.invoice = ").push_bind(invoice.uuid());
+    }
+    if let Some(from) = filter.created.from {
+        sql.push(" and events.created >= ").push_bind(from.to_utc());
+    }
+    if let Some(until) = filter.created.until {
+        sql.push(" and events.created < ").push_bind(until.to_utc());
+    }
+    crate::invoices::push_id_span(sql, "events.id", filter.created);
+}
+
+fn told(row: &PgRow) -> Result<Told, Error> {
+    let id: uuid::Uuid = row.try_get("event_id")?;
+    let corrupt = || Error::Corrupt { table: "events", id };
+    let account: uuid::Uuid = row.try_get("event_account")?;
+    let owner = Owner {
+        account: domain::id::AccountId::from_uuid(account),
+        mode: domain::account::Mode::from_livemode(row.try_get("event_livemode")?),
+    };
+    let (kind, status): (String, String) = (row.try_get("event_type")?, row.try_get("event_status")?);
+    let created: chrono::DateTime<chrono::Utc> = row.try_get("event_created")?;
+    let endpoint: Option<uuid::Uuid> = row.try_get("endpoint")?;
+    let subject = match endpoint {
+        Some(endpoint) => {
+            let Json(facts) = row.try_get::<Json<serde_json::Value>, _>("facts")?;
+            Subject::Endpoint { id: EndpointId::from_uuid(endpoint), facts }
+        }
+        None => {
+            let Json(facts) = row.try_get::<Json<Snapshot>, _>("facts")?;
+            let mut invoice = InvoiceRow::from_row(row)?.invoice(owner).ok_or_else(corrupt)?;
+            (invoice.version, invoice.terms, invoice.status) = (facts.version, facts.terms, facts.status);
+            Subject::Invoice(Box::new(invoice))
+        }
+    };
+    Ok(Told {
+        id: EventId::from_uuid(id),
+        owner,
+        created: Moment::truncated(created),
+        kind: EventKind::parse(&kind).ok_or_else(corrupt)?,
+        sequence: row.try_get("event_sequence")?,
+        status: EventStatus::parse(&status).ok_or_else(corrupt)?,
+        api_version: row.try_get("api_version")?,
+        subject,
+    })
+}

@@ -1,0 +1,203 @@
+//! The sweep: what has been kept long enough goes, in small batches, and what waits for nobody is settled.
+
+use crate::{Error, Store};
+
+/// How long things are kept, in days.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// Saved answers.
+    pub idempotency_days: i64,
+    /// Attempts of deliveries.
+    pub attempt_days: i64,
+    /// Deliveries.
+    pub delivery_days: i64,
+    /// Events.
+    pub event_days: i64,
+}
+
+/// Rows of one batch.
+const BATCH: i64 = 500;
+
+impl Store {
+    /// One batch of each kind. `true`: there is more to do.
+    ///
+    /// # Errors
+    /// When the database can not be asked; what was done stays done.
+    pub async fn sweep(&self, kept: Retention) -> Result<bool, Error> {
+        let mut more = self.settle_deliveries().await? >= BATCH;
+        more |= self.sweep_idempotency(kept.idempotency_days).await? >= BATCH;
+        more |= self.sweep_attempts(kept.attempt_days).await? >= BATCH;
+        more |= self.sweep_deliveries(kept.delivery_days).await? >= BATCH;
+        more |= self.sweep_events(kept.event_days).await? >= BATCH;
+        Ok(more)
+    }
+
+    /// Deliveries that wait for an endpoint that was switched off have failed; those for one that is gone are wanted
+    /// no more.
+    async fn settle_deliveries(&self) -> Result<i64, Error> {
+        self.transaction("settle_deliveries", |tx| {
+            Box::pin(async move {
+                let settled = sqlx::query_scalar!(
+                    r#"
+                    with idle as (
+                        select account_id, livemode, id as endpoint, deleted_at is not null as gone
+                        from webhook_endpoints where not enabled
+                    ),
+                    found as (
+                        select waits.account_id, waits.livemode, waits.id, waits.event, waits.round, idle.gone
+                        from idle cross join lateral (
+                            select deliveries.account_id, deliveries.livemode, deliveries.id, event, round
+                            from deliveries
+                            where deliveries.account_id = idle.account_id and deliveries.livemode = idle.livemode
+                              and deliveries.endpoint = idle.endpoint and status = 'pending'
+                              and (idle.gone or event is not null)
+                            limit $1
+                        ) waits
+                        limit $1
+                    ),
+                    settled as (
+                        update deliveries
+                        set status = case when gone then 'cancelled' else 'failed' end, finished = now()
+                        from found
+                        where deliveries.account_id = found.account_id and deliveries.livemode = found.livemode
+                          and deliveries.id = found.id and deliveries.status = 'pending'
+                        returning deliveries.account_id, deliveries.livemode, deliveries.event, deliveries.round, gone
+                    ),
+                    counted as (
+                        select account_id, livemode, event, round,
+                               count(*) filter (where gone) as cancelled, count(*) filter (where not gone) as failed
+                        from settled group by 1, 2, 3, 4
+                    ),
+                    events_settled as (
+                        update events
+                        set endpoints = endpoints - cancelled, undelivered = undelivered - cancelled,
+                            exhausted = exhausted + failed,
+                            status = case
+                                when exhausted + failed > 0 then 'failed'
+                                when endpoints - cancelled > 0 and undelivered - cancelled = 0 then 'notified'
+                                else 'new' end
+                        from counted
+                        where events.account_id = counted.account_id and events.livemode = counted.livemode
+                          and events.id = counted.event and events.round = counted.round
+                        returning events.id
+                    )
+                    select count(*) as "count!" from settled
+                    "#,
+                    BATCH,
+                )
+                .fetch_one(tx.connection())
+                .await?;
+                Ok(settled)
+            })
+        })
+        .await
+    }
+
+    async fn sweep_idempotency(&self, days: i64) -> Result<i64, Error> {
+        self.transaction("sweep_idempotency_keys", move |tx| {
+            Box::pin(async move {
+                let swept = sqlx::query!(
+                    r#"
+                    delete from idempotency_keys where (account_id, livemode, key) in (
+                        select account_id, livemode, key from idempotency_keys
+                        where created < now() - $1::bigint * interval '1 day'
+                        order by created limit $2 for update skip locked)
+                    "#,
+                    days,
+                    BATCH,
+                )
+                .execute(tx.connection())
+                .await?;
+                Ok(i64::try_from(swept.rows_affected()).unwrap_or(BATCH))
+            })
+        })
+        .await
+    }
+
+    async fn sweep_attempts(&self, days: i64) -> Result<i64, Error> {
+        self.transaction("sweep_attempts", move |tx| {
+            Box::pin(async move {
+                let swept = sqlx::query!(
+                    r#"
+                    delete from attempts where (account_id, livemode, delivery, number) in (
+                        select account_id, livemode, delivery, number from attempts
+                        where at < now() - $1::bigint * interval '1 day'
+                        order by at limit $2 for update skip locked)
+                    "#,
+                    days,
+                    BATCH,
+                )
+                .execute(tx.connection())
+                .await?;
+                Ok(i64::try_from(swept.rows_affected()).unwrap_or(BATCH))
+            })
+        })
+        .await
+    }
+
+    async fn sweep_deliveries(&self, days: i64) -> Result<i64, Error> {
+        self.transaction("sweep_deliveries", move |tx| {
+            Box::pin(async move {
+                let swept = sqlx::query!(
+                    r#"
+                    delete from deliveries where (account_id, livemode, id) in (
+                        select account_id, livemode, id from deliveries
+                        where created < now() - $1::bigint * interval '1 day' and status <> 'pending'
+                        order by created limit $2 for update skip locked)
+                    "#,
+                    days,
+                    BATCH,
+                )
+                .execute(tx.connection())
+                .await?;
+                Ok(i64::try_from(swept.rows_affected()).unwrap_or(BATCH))
+            })
+        })
+        .await
+    }
+
+    /// Events go from the oldest of each feed on, so that what is left of it has no gap.
+    async fn sweep_events(&self, days: i64) -> Result<i64, Error> {
+        self.transaction("sweep_events", move |tx| {
+            Box::pin(async move {
+                let swept = sqlx::query_scalar!(
+                    r#"
+                    with old as (
+                        select oldest.account_id, oldest.livemode, oldest.id, oldest.sequence
+                        from event_heads head cross join lateral (
+                            select events.account_id, events.livemode, events.id, events.sequence, events.created
+                            from events
+                            where events.account_id = head.account_id and events.livemode = head.livemode
+                              and events.sequence > head.swept
+                            order by events.sequence limit $2
+                        ) oldest
+                        where oldest.created < now() - $1::bigint * interval '1 day'
+                        limit $2
+                    ),
+                    ends as (
+                        select account_id, livemode, max(sequence) as swept from old group by account_id, livemode
+                    ),
+                    marked as (
+                        update event_heads head set swept = ends.swept from ends
+                        where head.account_id = ends.account_id and head.livemode = ends.livemode
+                        returning head.account_id
+                    ),
+                    gone as (
+                        delete from events using old
+                        where events.account_id = old.account_id and events.livemode = old.livemode
+                          and events.id = old.id
+                        returning events.id
+                    )
+                    select count(*) as "count!" from gone
+                    "#,
+                    days,
+                    BATCH,
+                )
+                .fetch_one(tx.connection())
+                .await?;
+                Ok(swept)
+            })
+        })
+        .await
+    }
+}

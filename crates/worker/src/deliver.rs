@@ -1,0 +1,295 @@
+//! Delivering: claim → commit → sign → post → finish. No transaction is open while a stranger is talked to; whoever
+//! dies in between leaves a claim that ends, and the delivery is made again: at least once.
+//!
+//! One loop claims, as much as there is room for: so many posts at once in all, so many for one endpoint, and few for
+//! one that did not answer lately, so that hanging receivers hold up nobody but themselves.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use domain::delivery::{Next, Outcome};
+use domain::id::{EndpointId, EventId};
+use domain::signature::signatures;
+use futures_util::FutureExt;
+use store::Store;
+use store::deliveries::{Attempt, Claimed, Finished, Room};
+use store::events::{Subject, Told};
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+use wire::event::{EventView, SubjectView};
+use wire::invoice::View;
+use wire::version::Version;
+
+use crate::outbound::{Answered, Outbound, Silence};
+use crate::{Settings, duty};
+
+/// Posts at once, in all …
+const TOTAL: usize = 512;
+/// … to one endpoint …
+const EACH: usize = 16;
+/// … and to one whose last attempt failed.
+const EACH_FAILING: usize = 2;
+/// How often it looks by itself.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// Times that a result is written again, when the database did not take it.
+const WRITES: u32 = 3;
+
+/// The loop that claims, and what it knows of those it posts to.
+pub(crate) struct Deliverer {
+    store: Store,
+    outbound: Outbound,
+    settings: Arc<Settings>,
+    due: Arc<Notify>,
+    endpoints: HashMap<EndpointId, Known>,
+    posts: JoinSet<(EndpointId, bool)>,
+}
+
+/// What is known of an endpoint while something is on its way there, or its last attempt failed.
+#[derive(Default)]
+struct Known {
+    in_flight: usize,
+    failing: bool,
+}
+
+impl Known {
+    const fn room(&self) -> usize {
+        let each = if self.failing { EACH_FAILING } else { EACH };
+        each.saturating_sub(self.in_flight)
+    }
+}
+
+impl Deliverer {
+    pub(crate) fn new(store: Store, outbound: Outbound, settings: Settings, due: Arc<Notify>) -> Deliverer {
+        let settings = Arc::new(settings);
+        Deliverer { store, outbound, settings, due, endpoints: HashMap::new(), posts: JoinSet::new() }
+    }
+
+    pub(crate) async fn run(mut self, mut stopping: watch::Receiver<bool>) {
+        while !*stopping.borrow() {
+            let pause = match self.claim().await {
+                // As much as there was room for: there is probably more.
+                Ok(true) => Duration::ZERO,
+                Ok(false) => LOOK_EVERY,
+                Err(error) => {
+                    tracing::warn!(%error, "deliveries were not claimed: {error}");
+                    duty::AFTER_FAILURE
+                }
+            };
+            if pause.is_zero() && self.posts.len() < TOTAL {
+                self.take_finished();
+                continue;
+            }
+            tokio::select! {
+                Some(done) = self.posts.join_next() => self.finished(done),
+                () = self.due.notified() => {}
+                () = sleep(pause.max(LOOK_EVERY)) => {}
+                _ = stopping.changed() => {}
+            }
+            self.take_finished();
+        }
+        while let Some(done) = self.posts.join_next().await {
+            self.finished(done);
+        }
+    }
+
+    fn take_finished(&mut self) {
+        while let Some(done) = self.posts.try_join_next() {
+            self.finished(done);
+        }
+    }
+
+    fn finished(&mut self, done: Result<(EndpointId, bool), tokio::task::JoinError>) {
+        let Ok((endpoint, failed)) = done else {
+            // A post that panicked: its claim will end. Nobody knows whose it was, so all are looked at afresh.
+            tracing::error!("a delivery panicked");
+            self.endpoints.clear();
+            return;
+        };
+        if let Some(known) = self.endpoints.get_mut(&endpoint) {
+            known.in_flight = known.in_flight.saturating_sub(1);
+            known.failing = failed;
+            if known.in_flight == 0 && !known.failing {
+                self.endpoints.remove(&endpoint);
+            }
+        }
+    }
+
+    /// Claims and sends out. `true`: all the room there was is taken.
+    async fn claim(&mut self) -> Result<bool, store::Error> {
+        let free = TOTAL.saturating_sub(self.posts.len());
+        if free == 0 {
+            return Ok(true);
+        }
+        let size = |size: usize| i64::try_from(size).unwrap_or(i64::MAX);
+        let busy = self.endpoints.iter().map(|(endpoint, known)| (*endpoint, size(known.room())));
+        let room =
+            Room { total: size(free), each: size(EACH), busy: busy.collect(), lease: self.settings.lease };
+        let claimed = self.store.claim_deliveries(room).await?;
+        if claimed.is_empty() {
+            return Ok(false);
+        }
+        let mut bodies = self.bodies(&claimed).await?;
+        let count = claimed.len();
+        for claimed in claimed {
+            self.endpoints.entry(claimed.endpoint).or_default().in_flight += 1;
+            let body = match claimed.event {
+                Some(event) => bodies.get(&event).cloned(),
+                None => bodies.remove(&ping_key(&claimed)),
+            };
+            let post = Post {
+                store: self.store.clone(),
+                outbound: self.outbound.clone(),
+                settings: self.settings.clone(),
+                claimed,
+                body,
+            };
+            self.posts.spawn(post.run());
+        }
+        Ok(count >= free)
+    }
+
+    /// The bodies of what was claimed, each rendered once, in the version that was pinned when it happened.
+    async fn bodies(&self, claimed: &[Claimed]) -> Result<HashMap<EventId, Bytes>, store::Error> {
+        let mut ids: Vec<_> =
+            claimed.iter().filter_map(|claimed| Some((claimed.owner, claimed.event?))).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let events = if ids.is_empty() {
+            Vec::new()
+        } else {
+            let find = self.store.read::<_, store::Error, _>("find_events", move |tx| {
+                let ids = ids.clone();
+                async move { tx.events_of(&ids).await }.boxed()
+            });
+            find.await?
+        };
+        let told = events.iter().map(|event| (event.id, self.render(event)));
+        let pings = claimed.iter().filter(|claimed| claimed.event.is_none()).map(|claimed| {
+            let body = wire::event::render_ping(claimed.id, claimed.owner.mode, claimed.at);
+            (ping_key(claimed), Bytes::from(body))
+        });
+        Ok(told.chain(pings).collect())
+    }
+
+    fn render(&self, event: &Told) -> Bytes {
+        let subject = match &event.subject {
+            Subject::Invoice(invoice) => SubjectView::Invoice(invoice.as_changed_at(event.created)),
+            Subject::Endpoint { id, facts } => SubjectView::Endpoint { id: *id, facts },
+        };
+        let version = event.api_version.as_deref().and_then(Version::parse).unwrap_or_default();
+        let view = EventView {
+            id: event.id,
+            mode: event.owner.mode,
+            created: event.created,
+            kind: event.kind,
+            sequence: event.sequence,
+            // Always: so that every attempt has the same bytes.
+            status: "new",
+            subject,
+        };
+        Bytes::from(wire::event::render(&view, View { version, page_url: &self.settings.page_url }))
+    }
+}
+
+/// Pings have no event; among the bodies they go by the number of their delivery.
+fn ping_key(claimed: &Claimed) -> EventId {
+    EventId::from_uuid(claimed.id.uuid())
+}
+
+/// One attempt, from the claim to its end.
+struct Post {
+    store: Store,
+    outbound: Outbound,
+    settings: Arc<Settings>,
+    claimed: Claimed,
+    body: Option<Bytes>,
+}
+
+impl Post {
+    /// The endpoint, and whether it failed.
+    async fn run(self) -> (EndpointId, bool) {
+        let (answered, took) = self.post().await;
+        let (status, outcome, error) = match &answered {
+            Ok(answered) => {
+                let outcome = match answered.status {
+                    200..=299 => Outcome::Accepted,
+                    410 => Outcome::Gone,
+                    _ => Outcome::Failed { retry_after: answered.retry_after },
+                };
+                (Some(answered.status), outcome, None)
+            }
+            Err(error) => (None, Outcome::Failed { retry_after: None }, Some(*error)),
+        };
+        // A ping is one attempt; an event that is kept no more can not be told again.
+        let once = self.claimed.event.is_none() || self.body.is_none();
+        let next = match outcome {
+            Outcome::Failed { .. } if once => Next::Failed,
+            outcome => self.settings.schedule.after(self.claimed.turn, outcome, chance()),
+        };
+        let failed = next != Next::Delivered;
+        let label = match (status, next) {
+            (_, Next::Delivered) => "delivered",
+            (Some(_), _) => "refused",
+            (None, _) => "silent",
+        };
+        metrics::counter!("kashio_webhook_attempts_total", "outcome" => label).increment(1);
+        let attempt = Attempt {
+            took,
+            status,
+            error,
+            answer: answered.map(|answered| answered.body).unwrap_or_default(),
+            gone: outcome == Outcome::Gone,
+            next,
+        };
+        self.finish(attempt).await;
+        (self.claimed.endpoint, failed)
+    }
+
+    async fn post(&self) -> (Result<Answered, &'static str>, Duration) {
+        let Some(body) = self.body.clone() else { return (Err("event_not_kept"), Duration::ZERO) };
+        if self.claimed.secrets.is_empty() {
+            tracing::error!("no key of secrets.keys opens the secret of an endpoint");
+            return (Err("not_signed"), Duration::ZERO);
+        }
+        let mode = self.claimed.owner.mode;
+        let id = self.claimed.event.map_or_else(|| self.claimed.id.text(mode), |event| event.text(mode));
+        let sent_at = self.store.clock().now().unix();
+        let signature = signatures(self.claimed.secrets.iter(), &id, sent_at, &body);
+        let headers = [
+            ("webhook-id", id),
+            ("webhook-timestamp", sent_at.to_string()),
+            ("webhook-signature", signature),
+        ];
+        let (answered, took) = self.outbound.post(&self.claimed.url, &headers, body).await;
+        (answered.map_err(Silence::as_str), took)
+    }
+
+    /// Writes what came of it; should that fail, the claim ends and it is done again.
+    async fn finish(&self, attempt: Attempt) {
+        for turn in 1..=WRITES {
+            match self.store.finish_delivery(&self.claimed, attempt.clone()).await {
+                Ok(Finished::Yes) => return,
+                Ok(Finished::TooLate) => {
+                    let id = self.claimed.id.text(self.claimed.owner.mode);
+                    tracing::warn!(delivery = id, "delivery {id} was taken over before it was finished");
+                    return;
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a delivery was not finished: {error}");
+                    sleep(duty::AFTER_FAILURE * turn).await;
+                }
+            }
+        }
+    }
+}
+
+/// Anything from 0 to 999: deliveries that failed together shall not come again together.
+fn chance() -> u16 {
+    let mut bytes = [0; 2];
+    // Without random bytes there is merely no jitter.
+    let _ = getrandom::fill(&mut bytes);
+    u16::from_be_bytes(bytes) % 1_000
+}
