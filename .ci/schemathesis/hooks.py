@@ -22,7 +22,9 @@ BEYOND_SCHEMA = {
     "invalid_ktin",  # its check digit
     "invalid_size_qr",  # a number is judged by its text: 150.0 is not written as a whole number
     "invalid_url",  # stricter than the format
+    "out_of_range",  # a number is judged by its text: 6.0 is not written as a whole number
     "request_datetime_in_future",
+    "required",  # whoever waits for events says after which
     "too_deep",  # limits of metadata and sub_merchant as a whole
     "too_long",
     "too_many_keys",

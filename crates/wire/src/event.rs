@@ -123,6 +123,37 @@ enum EventType {
     WebhookEndpointDisabled,
 }
 
+/// Un tipo de evento, o `*`: todos.
+#[derive(ToSchema)]
+#[schema(as = EventFilter, examples("invoice.created"))]
+#[expect(dead_code, reason = "only described")]
+pub(crate) enum EventFilter {
+    #[schema(rename = "*")]
+    All,
+    #[schema(rename = "invoice.created")]
+    InvoiceCreated,
+    #[schema(rename = "invoice.updated")]
+    InvoiceUpdated,
+    #[schema(rename = "invoice.paid")]
+    InvoicePaid,
+    #[schema(rename = "invoice.expired")]
+    InvoiceExpired,
+    #[schema(rename = "invoice.voided")]
+    InvoiceVoided,
+    #[schema(rename = "invoice.payment_reversed")]
+    InvoicePaymentReversed,
+    #[schema(rename = "payment.unapplied")]
+    PaymentUnapplied,
+    #[schema(rename = "payment.applied")]
+    PaymentApplied,
+    #[schema(rename = "payment.reversed")]
+    PaymentReversed,
+    #[schema(rename = "payment.returned")]
+    PaymentReturned,
+    #[schema(rename = "webhook_endpoint.disabled")]
+    WebhookEndpointDisabled,
+}
+
 /// Si un evento llegó a sus destinos.
 #[derive(ToSchema)]
 #[schema(as = EventStatus, examples("new"))]

@@ -51,13 +51,14 @@ pub(crate) fn add<T: ToSchema>(shapes: &mut Vec<(String, RefOr<Schema>)>) {
 
 /// Un destino de webhooks nuevo.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct NewWebhookEndpoint {
     /// Adónde enviar los eventos: https, con un nombre público, en el puerto 443 u 8443.
     #[schema(format = "uri", max_length = 2048, examples("https://tienda.pe/webhooks"))]
     url: String,
     /// Los tipos de evento que quiere; si faltan, o con `*`, todos.
     #[schema(examples(json!(["invoice.paid"])))]
-    events: Option<Vec<String>>,
+    events: Option<Vec<crate::event::EventFilter>>,
     /// Para qué es.
     #[schema(max_length = 500)]
     description: Option<String>,
@@ -65,13 +66,14 @@ pub(crate) struct NewWebhookEndpoint {
 
 /// Lo que cambia de un destino de webhooks.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct WebhookEndpointChange {
     /// Adónde enviar los eventos.
     #[schema(value_type = String, required = false, format = "uri", max_length = 2048)]
     url: Option<String>,
     /// Los tipos de evento que quiere.
-    #[schema(value_type = Vec<String>, required = false)]
-    events: Option<Vec<String>>,
+    #[schema(value_type = Vec<crate::event::EventFilter>, required = false)]
+    events: Option<Vec<crate::event::EventFilter>>,
     /// Para qué es; `null` lo quita.
     #[schema(max_length = 500)]
     description: Option<String>,
@@ -82,6 +84,7 @@ pub(crate) struct WebhookEndpointChange {
 
 /// Cuánto tiempo firman ambos secretos.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct RollSecret {
     /// En segundos: de 0 a una semana; si falta, un día.
     #[schema(value_type = i64, required = false, minimum = 0, maximum = 604_800, default = 86_400)]
@@ -90,6 +93,7 @@ pub(crate) struct RollSecret {
 
 /// Qué envíos se repiten.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct RedeliverRange {
     /// Los de eventos posteriores a este `sequence`.
     #[schema(value_type = i64, required = false, minimum = 0, default = 0)]

@@ -155,7 +155,11 @@ pub(super) fn all() -> Map<String, Value> {
     let id =
         |kind: &str| json!({ "type": "string", "examples": [format!("{kind}_test_2Lx8hVvQ4nRkTz7WmYb3Cd")] });
     let number = |max: Value| json!({ "type": "integer", "minimum": 0, "maximum": max });
-    let states = "^[a-zA-Z]+(,[a-zA-Z]+)*$";
+    let states = ["new", "notified", "failed"].map(any_case).join("|");
+    let states = format!("^({states})(,({states}))*$");
+    let kinds: Vec<String> =
+        domain::event::EventKind::ALL.iter().map(|kind| kind.as_str().replace('.', "[.]")).collect();
+    let kinds = format!("^({0})(,({0}))*$", kinds.join("|"));
     let event = [
         text("event-id", "id", "path", "Identificador del evento.", id("eve")),
         text("endpoint-id", "id", "path", "Identificador del destino.", id("whe")),
@@ -181,14 +185,14 @@ pub(super) fn all() -> Map<String, Value> {
             "status",
             "query",
             "Solo los que están así: `new`, `notified`, `failed`; varios, separados por comas.",
-            json!({ "type": "string", "pattern": states, "examples": ["failed"] }),
+            json!({ "type": "string", "maxLength": 200, "pattern": states, "examples": ["failed"] }),
         ),
         text(
             "event.type",
             "type",
             "query",
             "Solo de estos tipos, separados por comas.",
-            json!({ "type": "string", "examples": ["invoice.paid"] }),
+            json!({ "type": "string", "maxLength": 200, "pattern": kinds, "examples": ["invoice.paid"] }),
         ),
         text("event.invoice", "invoice", "query", "Solo los de esta orden.", id("inv")),
         text(

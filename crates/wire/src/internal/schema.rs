@@ -145,6 +145,7 @@ struct Settings {
 
 /// Una clave nueva.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct NewKey {
     /// `test` o `live`.
     #[schema(pattern = "^(test|live)$", examples("test"))]
@@ -164,6 +165,7 @@ pub(crate) struct NewKey {
 
 /// Una clave de servicio nueva.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct NewServiceKey {
     /// Nombre para reconocerla.
     #[schema(min_length = 1, max_length = 100, examples("conector BCP"))]
@@ -180,6 +182,7 @@ pub(crate) struct NewServiceKey {
 
 /// Cuánto tiempo se aceptan ambas claves.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct RollKey {
     /// En segundos: de 0 a una semana; si falta, un día.
     #[schema(value_type = i64, required = false, minimum = 0, maximum = 604_800, default = 86_400)]
