@@ -22,6 +22,7 @@ mod https;
 mod inside;
 mod keys;
 mod keys_under_load;
+mod listening;
 mod lists;
 mod operator;
 mod own_tls;

@@ -28,6 +28,7 @@ pub struct World {
     pub client: reqwest::Client,
     pub settings: Settings,
     running: Option<Running>,
+    works: bool,
 }
 
 /// An answer, whole.
@@ -111,7 +112,7 @@ impl World {
         let sql = PgPoolOptions::new().max_connections(2).connect(database.url()).await.unwrap();
         let running = serve::start(&settings).await.unwrap();
         let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        World { database, sql, client, settings, running: Some(running) }
+        World { database, sql, client, settings, running: Some(running), works: false }
     }
 
     /// A world in which what happens without anybody asking for it happens, and receivers live on this machine.
@@ -121,8 +122,8 @@ impl World {
             change(settings);
         })
         .await;
-        let settings = world.settings.clone();
-        world.running.as_mut().unwrap().add_worker(&settings).unwrap();
+        world.works = true;
+        world.running.as_mut().unwrap().add_worker(&world.settings).unwrap();
         world
     }
 
@@ -137,7 +138,11 @@ impl World {
     /// Stops the service and starts another on the same database.
     pub async fn restart(&mut self) {
         self.running.take().unwrap().stop(std::time::Duration::ZERO).await;
-        self.running = Some(serve::start(&self.settings).await.unwrap());
+        let mut running = serve::start(&self.settings).await.unwrap();
+        if self.works {
+            running.add_worker(&self.settings).unwrap();
+        }
+        self.running = Some(running);
     }
 
     pub async fn merchant(&self, mode: Mode) -> Merchant {
