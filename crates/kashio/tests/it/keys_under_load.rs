@@ -30,12 +30,12 @@ use crate::world::{Console, Merchant, World, an_address};
 /// The end of a key has to be known everywhere so long after.
 const KNOWN_WITHIN: Duration = Duration::from_secs(2);
 
-fn is_long() -> bool {
+pub fn is_long() -> bool {
     std::env::var_os("KASHIO_LONG").is_some_and(|value| value == "1")
 }
 
 /// What is so in the short form, and in the long one.
-fn either<T>(short: T, long: T) -> T {
+pub fn either<T>(short: T, long: T) -> T {
     if is_long() { long } else { short }
 }
 

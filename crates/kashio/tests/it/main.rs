@@ -36,4 +36,5 @@ mod starting;
 mod strangers;
 mod updates;
 mod webhooks;
+mod webhooks_under_load;
 mod world;

@@ -24,14 +24,14 @@ async fn read(shop: &Merchant, path: &str) -> Answer {
 }
 
 /// An endpoint and its secret.
-async fn subscribe(shop: &Merchant, url: &str) -> (String, String) {
+pub async fn subscribe(shop: &Merchant, url: &str) -> (String, String) {
     let made = write(shop, Method::POST, ENDPOINTS, json!({ "url": url })).await;
     assert_eq!(made.status, 201, "{}", made.text);
     let text = |field: &str| made.json()[field].as_str().unwrap().to_owned();
     (text("id"), text("secret"))
 }
 
-async fn until(what: &str, mut done: impl AsyncFnMut() -> bool) {
+pub async fn until(what: &str, mut done: impl AsyncFnMut() -> bool) {
     let began = Instant::now();
     while !done().await {
         assert!(began.elapsed() < Duration::from_secs(20), "{what}");
@@ -39,7 +39,7 @@ async fn until(what: &str, mut done: impl AsyncFnMut() -> bool) {
     }
 }
 
-async fn events(shop: &Merchant) -> Vec<Value> {
+pub async fn events(shop: &Merchant) -> Vec<Value> {
     read(shop, "/v1/payments/events?after=0&limit=500").await.json()["data"].as_array().unwrap().clone()
 }
 
