@@ -86,7 +86,7 @@ impl Deliverer {
                 Some(done) = self.posts.join_next() => self.finished(done),
                 () = self.due.notified() => {}
                 () = sleep(pause.max(LOOK_EVERY)) => {}
-                _ = stopping.changed() => {}
+                stop = stopping.changed() => if stop.is_err() { break },
             }
             self.take_finished();
         }

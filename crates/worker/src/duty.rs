@@ -29,7 +29,8 @@ pub(crate) async fn every<F, Fut>(
         };
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
-            _ = stopping.changed() => {}
+            // Whoever could have stopped it is gone: then it stops as well.
+            stop = stopping.changed() => if stop.is_err() { return },
         }
     }
 }
