@@ -35,7 +35,7 @@ impl Received {
 }
 
 /// How a receiver answers: a status, after a while; the number of the webhook is from 1.
-pub type Manners = Arc<dyn Fn(usize) -> (u16, Duration) + Send + Sync>;
+pub type Manners = Arc<dyn Fn(usize, &Received) -> (u16, Duration) + Send + Sync>;
 
 #[derive(Clone)]
 pub struct Receiver {
@@ -45,6 +45,13 @@ pub struct Receiver {
 
 impl Receiver {
     pub async fn start(manners: impl Fn(usize) -> (u16, Duration) + Send + Sync + 'static) -> Receiver {
+        Receiver::that_reads(move |number, _| manners(number)).await
+    }
+
+    /// One that reads what came before it answers.
+    pub async fn that_reads(
+        manners: impl Fn(usize, &Received) -> (u16, Duration) + Send + Sync + 'static,
+    ) -> Receiver {
         let manners: Manners = Arc::new(manners);
         let got: Arc<Mutex<Vec<Received>>> = Arc::default();
         let kept = got.clone();
@@ -60,12 +67,11 @@ impl Receiver {
                         .iter()
                         .map(|(name, value)| (name.to_string(), text(value)))
                         .collect();
-                    let number = {
+                    let (status, after) = {
                         let mut kept = kept.lock().unwrap();
                         kept.push(Received { headers, body: body.to_vec(), at: Instant::now() });
-                        kept.len()
+                        manners(kept.len(), &kept[kept.len() - 1])
                     };
-                    let (status, after) = manners(number);
                     tokio::time::sleep(after).await;
                     HttpResponse::build(actix_web::http::StatusCode::from_u16(status).unwrap())
                         .insert_header(("location", "http://127.0.0.1:1/elsewhere"))
@@ -88,6 +94,11 @@ impl Receiver {
 
     pub fn all(&self) -> Vec<Received> {
         self.got.lock().unwrap().clone()
+    }
+
+    /// How many have come.
+    pub fn so_far(&self) -> usize {
+        self.got.lock().unwrap().len()
     }
 
     /// Waits until so many have come.

@@ -1,8 +1,6 @@
 //! Webhooks: a merchant says where he wants to be told, and is told: signed, again when he was not at home, and no
 //! longer than he wants it.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use domain::account::Mode;
@@ -287,70 +285,4 @@ async fn one_that_hangs_holds_up_nobody_else() {
     healthy.count(30).await;
     println!("30 events in {:?} beside four that hang", began.elapsed());
     assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_lost_when_workers_die_and_receivers_fail() {
-    const EVENTS: usize = 120;
-    let change = |settings: &mut kashio::config::Settings| {
-        settings.webhooks.retry_seconds = "0,0.05,0.1,0.2,0.4,0.8,1,1,1,1,1,1,1,1".into();
-        settings.webhooks.lease_seconds = "1".into();
-        settings.database.connections = 10;
-    };
-    // No worker in this process: they come and go as processes of their own.
-    let world = World::with(|settings| {
-        settings.webhooks.loopback = true;
-        change(settings);
-    })
-    .await;
-    let shop = world.merchant(Mode::Test).await;
-    let turn = AtomicUsize::new(0);
-    let flaky = Receiver::start(move |_| {
-        let failed = turn.fetch_add(7, Ordering::Relaxed) % 10 < 3;
-        (if failed { 500 } else { 200 }, Duration::from_millis(5))
-    })
-    .await;
-    subscribe(&shop, &flaky.url).await;
-    for number in 0..EVENTS {
-        assert_eq!(shop.create(&order(&number.to_string())).await.status, 201);
-    }
-    let start = || {
-        std::process::Command::new(env!("CARGO_BIN_EXE_kashio"))
-            .arg("work")
-            .env("DATABASE_URL", world.database.url())
-            .env("KASHIO__MANAGEMENT__BIND", "127.0.0.1:0")
-            .env("KASHIO__DATABASE__CONNECTIONS", "4")
-            .env("KASHIO__WEBHOOKS__LOOPBACK", "true")
-            .env("KASHIO__WEBHOOKS__RETRY_SECONDS", &world.settings.webhooks.retry_seconds)
-            .env("KASHIO__WEBHOOKS__LEASE_SECONDS", "1")
-            .stdout(std::process::Stdio::null())
-            .stderr(std::process::Stdio::null())
-            .spawn()
-            .unwrap()
-    };
-    for _ in 0..4 {
-        let mut worker = start();
-        tokio::time::sleep(Duration::from_millis(350)).await;
-        worker.kill().unwrap();
-        worker.wait().unwrap();
-    }
-    let mut last = start();
-    until("every event was notified", async || {
-        let told = events(&shop).await;
-        told.len() == EVENTS && told.iter().all(|event| event["status"] == "notified")
-    })
-    .await;
-    last.kill().unwrap();
-    last.wait().unwrap();
-    let mut bodies: HashMap<String, HashSet<Vec<u8>>> = HashMap::new();
-    for webhook in flaky.all() {
-        bodies.entry(webhook.id().to_owned()).or_default().insert(webhook.body.clone());
-    }
-    assert_eq!(bodies.len(), EVENTS, "none is lost");
-    assert!(bodies.values().all(|different| different.len() == 1), "every attempt has the same bytes");
-    let miscounted = "select count(*) from events where row(endpoints, undelivered, exhausted)::text <> (
-        select row(count(*), count(*) filter (where deliveries.status <> 'delivered'),
-                   count(*) filter (where deliveries.status = 'failed'))::text
-        from deliveries where deliveries.event = events.id and deliveries.round = events.round)";
-    assert_eq!(world.count(miscounted).await, 0);
 }
