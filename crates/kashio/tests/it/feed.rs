@@ -1,13 +1,19 @@
 //! The feed: each event once, dense and in order, for whoever reads by its numbers; and those who wait for it.
 
+#![expect(clippy::print_stdout, reason = "the figures are worth reading")]
+
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use domain::account::Mode;
 use futures_util::future::join_all;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
 use reqwest::Method;
 use serde_json::{Value, json};
+use sqlx::postgres::PgPoolOptions;
 
+use crate::keys_under_load::either;
 use crate::world::{Answer, INVOICES, Merchant, World, order};
 
 const EVENTS: &str = "/v1/payments/events";
@@ -99,16 +105,19 @@ async fn queries_that_make_no_sense_are_told() {
     assert_eq!(list(&shop, "/eve_test_2222222222222222222222").await.status, 404);
 }
 
+/// The long form, `KASHIO_LONG=1`, has the figures that were promised.
 #[tokio::test(flavor = "multi_thread")]
 async fn each_event_is_told_once_dense_and_in_order_whatever_happens_meanwhile() {
-    const WRITERS: usize = 8;
+    let (writers, laggards, seconds) = either((8, 2, 6), (32, 8, 60));
+    let seed: u64 = rand::random();
+    println!("seed {seed}");
     let world = World::working(|settings| settings.database.connections = 16).await;
     let mut shops = Vec::new();
     for _ in 0..3 {
         shops.push(world.merchant(Mode::Test).await);
     }
-    let end = Instant::now() + Duration::from_secs(6);
-    let writers = join_all((0..WRITERS).map(|writer| {
+    let end = Instant::now() + Duration::from_secs(seconds);
+    let writers = join_all((0..writers).map(|writer| {
         let shop = shops[writer % shops.len()].clone();
         async move {
             let (mut made, mut number) = (0, 0);
@@ -122,31 +131,45 @@ async fn each_event_is_told_once_dense_and_in_order_whatever_happens_meanwhile()
         }
     }));
     // Slow transactions of old, which commit long after younger ones; some never do.
-    let late = async {
-        for round in 0..12 {
-            let mut transaction = world.sql.begin().await.unwrap();
-            let shop = &shops[round % 3];
-            let insert = "insert into events (account_id, livemode, id, created, type, invoice, facts)
-                select account_id, livemode, gen_random_uuid(), now(), 'invoice.updated', invoice, facts
-                from events where account_id = $1 limit 1";
-            let wrote =
-                sqlx::query(insert).bind(shop.account.uuid()).execute(&mut *transaction).await.unwrap();
-            tokio::time::sleep(Duration::from_millis(400)).await;
-            if round % 3 == 0 || wrote.rows_affected() == 0 {
-                transaction.rollback().await.unwrap();
-            } else {
-                transaction.commit().await.unwrap();
+    let pool = PgPoolOptions::new().max_connections(laggards).connect(world.database.url()).await.unwrap();
+    let late = join_all((0..laggards).map(|laggard| {
+        let mut random = StdRng::seed_from_u64(seed ^ u64::from(laggard));
+        let (pool, shops) = (&pool, &shops);
+        async move {
+            while Instant::now() < end {
+                let mut transaction = pool.begin().await.unwrap();
+                let shop = &shops[random.random_range(0..shops.len())];
+                let insert = "insert into events (account_id, livemode, id, created, type, invoice, facts)
+                    select account_id, livemode, gen_random_uuid(), now(), 'invoice.updated', invoice, facts
+                    from events where account_id = $1 limit 1";
+                let wrote =
+                    sqlx::query(insert).bind(shop.account.uuid()).execute(&mut *transaction).await.unwrap();
+                tokio::time::sleep(Duration::from_millis(random.random_range(0..800))).await;
+                if random.random_ratio(1, 3) || wrote.rows_affected() == 0 {
+                    transaction.rollback().await.unwrap();
+                } else {
+                    transaction.commit().await.unwrap();
+                }
             }
         }
-    };
-    // Other workers come and go, also in the middle of their numbering.
+    }));
+    // Other workers come and go, also in the middle of their numbering; and now and then the connection of whoever
+    // leads is cut.
     let rivals = async {
+        let (mut random, mut killed) = (StdRng::seed_from_u64(!seed), 0);
         while Instant::now() < end {
             let store = world.running().store.clone();
             let rival = tokio::spawn(async move { store.sequence(50).await });
-            tokio::time::sleep(Duration::from_millis(30)).await;
+            tokio::time::sleep(Duration::from_millis(random.random_range(0..40))).await;
             rival.abort();
+            if random.random_ratio(1, 8) {
+                let kill = "select count(*) filter (where pg_terminate_backend(pid)) from pg_locks
+                            where locktype = 'advisory' and objid = 3333
+                              and database = (select oid from pg_database where datname = current_database())";
+                killed += world.count(kill).await;
+            }
         }
+        killed
     };
     // A reader of each feed, by its numbers.
     let readers = join_all(shops.iter().map(|shop| async move {
@@ -154,7 +177,9 @@ async fn each_event_is_told_once_dense_and_in_order_whatever_happens_meanwhile()
         let mut quiet = 0;
         while quiet < 3 {
             let after = seen.last().map_or(0, |(sequence, _)| *sequence);
-            let events = data(&list(shop, &format!("?after={after}&wait=1&limit=100")).await);
+            let answer = list(shop, &format!("?after={after}&wait=1&limit=100")).await;
+            // As a writer does, whoever is told that there is no room now asks again.
+            let events = if answer.status == 503 { continue } else { data(&answer) };
             quiet = if events.is_empty() && Instant::now() > end { quiet + 1 } else { 0 };
             seen.extend(events.iter().map(|event| {
                 (event["sequence"].as_i64().unwrap(), event["id"].as_str().unwrap().to_owned())
@@ -162,7 +187,7 @@ async fn each_event_is_told_once_dense_and_in_order_whatever_happens_meanwhile()
         }
         seen
     }));
-    let (written, (), (), seen) = tokio::join!(writers, late, rivals, readers);
+    let (written, _, killed, seen) = tokio::join!(writers, late, rivals, readers);
     let mut made: HashMap<usize, usize> = HashMap::new();
     for (shop, count) in written {
         *made.entry(shop).or_default() += count;
@@ -183,6 +208,28 @@ async fn each_event_is_told_once_dense_and_in_order_whatever_happens_meanwhile()
         assert!(seen.len() >= made[&place] && made[&place] > 5, "{} of {}", seen.len(), made[&place]);
     }
     assert_eq!(world.count("select count(*) from events where sequence is null").await, 0);
+    let told: usize = seen.iter().map(Vec::len).sum();
+    println!("{told} events in {seconds} s, {killed} numberings killed");
+    assert!(killed > 0, "nobody was hit");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_told_stays_as_it_was_though_its_invoice_changes() {
+    let world = World::working(|_| {}).await;
+    let shop = world.merchant(Mode::Test).await;
+    let id = id_of(shop.create(&order("a")).await).await;
+    let one = format!("{INVOICES}/{id}");
+    let mut seen = told(&shop, 1).await;
+    for change in [r#"{"amount": "25.00"}"#, r#"{"amount": "26.00"}"#] {
+        assert_eq!(shop.call(Method::PATCH, &one, &[], Some(change)).await.status, 200);
+        let now = told(&shop, seen.len() + 1).await;
+        assert_eq!(now[..seen.len()], seen);
+        seen = now;
+    }
+    assert_eq!(shop.call(Method::DELETE, &one, &[], None).await.status, 200);
+    assert_eq!(told(&shop, 4).await[..3], seen);
+    let amounts: Vec<&Value> = seen.iter().map(|event| &event["data"]["invoice"]["amount"]).collect();
+    assert_eq!(amounts, ["20.00", "25.00", "26.00"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
