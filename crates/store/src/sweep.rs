@@ -156,7 +156,8 @@ impl Store {
         .await
     }
 
-    /// Events go from the oldest of each feed on, so that what is left of it has no gap.
+    /// Events go from the oldest of each feed up to its first young one, so that what is left of it has no gap: what
+    /// was committed late is older than what has the number before it.
     async fn sweep_events(&self, days: i64) -> Result<i64, Error> {
         self.transaction("sweep_events", move |tx| {
             Box::pin(async move {
@@ -165,13 +166,19 @@ impl Store {
                     with old as (
                         select oldest.account_id, oldest.livemode, oldest.id, oldest.sequence
                         from event_heads head cross join lateral (
-                            select events.account_id, events.livemode, events.id, events.sequence, events.created
+                            select events.account_id, events.livemode, events.id, events.sequence
                             from events
                             where events.account_id = head.account_id and events.livemode = head.livemode
                               and events.sequence > head.swept
-                            order by events.sequence limit $2
+                              and events.sequence < coalesce(
+                                  (select young.sequence from events young
+                                   where young.account_id = head.account_id and young.livemode = head.livemode
+                                     and young.sequence > head.swept and young.sequence <= head.swept + $2
+                                     and young.created >= now() - $1::bigint * interval '1 day'
+                                   order by young.sequence limit 1),
+                                  head.swept + $2 + 1)
+                            order by events.sequence
                         ) oldest
-                        where oldest.created < now() - $1::bigint * interval '1 day'
                         limit $2
                     ),
                     ends as (
