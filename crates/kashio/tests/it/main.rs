@@ -34,6 +34,7 @@ mod samples;
 mod security_events;
 mod starting;
 mod strangers;
+mod sweep;
 mod updates;
 mod webhooks;
 mod webhooks_under_load;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::receiver::Receiver;
 use crate::world::{Answer, Merchant, World, order};
 
-const ENDPOINTS: &str = "/v1/payments/webhook_endpoints";
+pub const ENDPOINTS: &str = "/v1/payments/webhook_endpoints";
 
 async fn write(shop: &Merchant, method: Method, path: &str, body: Value) -> Answer {
     let body = if body.is_null() { None } else { Some(body.to_string()) };
@@ -39,6 +39,16 @@ pub async fn until(what: &str, mut done: impl AsyncFnMut() -> bool) {
 
 pub async fn events(shop: &Merchant) -> Vec<Value> {
     read(shop, "/v1/payments/events?after=0&limit=500").await.json()["data"].as_array().unwrap().clone()
+}
+
+/// Events whose counters say something else than their deliveries.
+pub async fn miscounted(world: &World) -> i64 {
+    let miscounted = "select count(*) from events where row(endpoints, undelivered, exhausted)::text <> (
+        select row(count(*), count(*) filter (where deliveries.status <> 'delivered'),
+                   count(*) filter (where deliveries.status = 'failed'))::text
+        from deliveries where deliveries.event = events.id and deliveries.round = events.round
+                          and deliveries.status <> 'cancelled')";
+    world.count(miscounted).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
