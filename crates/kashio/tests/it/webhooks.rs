@@ -296,3 +296,40 @@ async fn one_that_hangs_holds_up_nobody_else() {
     println!("30 events in {:?} beside four that hang", began.elapsed());
     assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_fails_for_days_is_switched_off_and_the_feed_says_so() {
+    let world = World::working(|settings| settings.webhooks.retry_seconds = "0".into()).await;
+    let shop = world.merchant(Mode::Test).await;
+    let receiver = Receiver::start(|_| (500, Duration::ZERO)).await;
+    let (endpoint, _) = subscribe(&shop, &receiver.url).await;
+    let one = format!("{ENDPOINTS}/{endpoint}");
+    // Each time one more attempt fails; before it, time passes.
+    for (failures, failing_for, silent_for, lives_on) in [
+        (8, "25 hours", "121 hours", "nine attempts are too few"),
+        (9, "23 hours 59 minutes", "121 hours", "so is less than a day"),
+        (10, "25 hours", "119 hours 59 minutes", "it succeeded not long ago"),
+        (11, "25 hours", "121 hours", ""),
+    ] {
+        world
+            .execute(&format!(
+                "update webhook_endpoints set failures = {failures}, failing_since = now() - interval '{failing_for}',
+                        succeeded_at = now() - interval '{silent_for}'"
+            ))
+            .await;
+        shop.create(&order(&failures.to_string())).await;
+        let failed = "select failures::bigint from webhook_endpoints";
+        until("it failed once more", async || world.count(failed).await == failures + 1).await;
+        let shown = read(&shop, &one).await.json();
+        assert_eq!(shown["enabled"], !lives_on.is_empty(), "{lives_on}");
+    }
+    let shown = read(&shop, &one).await.json();
+    assert_eq!(shown["disabled_reason"], "failing");
+    until("the event came", async || events(&shop).await.len() == 5).await;
+    let told = events(&shop).await.pop().unwrap();
+    assert_eq!(told["type"], "webhook_endpoint.disabled");
+    assert_eq!(told["data"]["endpoint"]["reason"], "failing");
+    let range = json!({ "after": 0, "dry_run": true });
+    let waiting = write(&shop, Method::POST, &format!("{one}/redeliver"), range).await;
+    assert_eq!(waiting.json()["count"], 4, "what it missed can be sent again");
+}
