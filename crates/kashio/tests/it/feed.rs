@@ -1,7 +1,5 @@
 //! The feed: each event once, dense and in order, for whoever reads by its numbers; and those who wait for it.
 
-#![expect(clippy::print_stdout, reason = "the figures are worth reading")]
-
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
