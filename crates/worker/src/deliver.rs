@@ -1,8 +1,9 @@
 //! Delivering: claim → commit → sign → post → finish. No transaction is open while a stranger is talked to; whoever
 //! dies in between leaves a claim that ends, and the delivery is made again: at least once.
 //!
-//! One loop claims, as much as there is room for: so many posts at once in all, so many for one endpoint, and few for
-//! one that did not answer lately, so that hanging receivers hold up nobody but themselves.
+//! One loop claims, as much as there is room for: so many posts at once in all, so many for one endpoint, fewer while it
+//! has not shown that it answers, and very few when it did not lately, so that hanging receivers hold up nobody but
+//! themselves.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -28,8 +29,10 @@ use crate::{Settings, duty};
 
 /// Posts at once, in all …
 const TOTAL: usize = 512;
-/// … to one endpoint …
+/// … to one endpoint that has just answered …
 const EACH: usize = 16;
+/// … to one of which nothing is known …
+const EACH_UNKNOWN: usize = 4;
 /// … and to one whose last attempt failed.
 const EACH_FAILING: usize = 2;
 /// How often it looks by itself.
@@ -51,12 +54,17 @@ pub(crate) struct Deliverer {
 #[derive(Default)]
 struct Known {
     in_flight: usize,
+    answered: bool,
     failing: bool,
 }
 
 impl Known {
     const fn room(&self) -> usize {
-        let each = if self.failing { EACH_FAILING } else { EACH };
+        let each = match (self.failing, self.answered) {
+            (true, _) => EACH_FAILING,
+            (false, true) => EACH,
+            (false, false) => EACH_UNKNOWN,
+        };
         each.saturating_sub(self.in_flight)
     }
 }
@@ -111,6 +119,7 @@ impl Deliverer {
         if let Some(known) = self.endpoints.get_mut(&endpoint) {
             known.in_flight = known.in_flight.saturating_sub(1);
             known.failing = failed;
+            known.answered |= !failed;
             if known.in_flight == 0 && !known.failing {
                 self.endpoints.remove(&endpoint);
             }
