@@ -21,8 +21,10 @@ def verifies(line, **change):
     }
     try:
         Webhook(line["secret"]).verify(line["body"], headers)
-    except (WebhookVerificationError, ValueError):
+    except (WebhookVerificationError, UnicodeDecodeError):  # a body that is no JSON has been accepted
         return False
+    except json.JSONDecodeError:
+        return True
     return True
 
 

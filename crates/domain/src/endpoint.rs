@@ -91,7 +91,8 @@ impl Targets {
     /// [`Wrong::WebhookUrl`].
     pub fn parse(&self, text: &str) -> Result<Url, Wrong> {
         let url = Url::parse(text).map_err(|_| Wrong::WebhookUrl)?;
-        if text.chars().count() > Endpoint::MAX_URL {
+        // What is kept and judged again is the URL as it is normalised, which may be longer.
+        if text.chars().count().max(url.as_str().len()) > Endpoint::MAX_URL {
             return Err(Wrong::TooLong { max: Endpoint::MAX_URL });
         }
         let plain = url.username().is_empty() && url.password().is_none() && url.fragment().is_none();

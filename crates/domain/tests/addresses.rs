@@ -327,4 +327,7 @@ fn a_url_has_its_length() {
     for length in [Endpoint::MAX_URL + 1, 1 << 20] {
         assert_eq!(targets.parse(&of(length)), Err(Wrong::TooLong { max: Endpoint::MAX_URL }));
     }
+    // As it is kept, each of these letters takes six characters.
+    let grown = format!("https://tienda.pe/{}", "ñ".repeat(1_000));
+    assert_eq!(targets.parse(&grown), Err(Wrong::TooLong { max: Endpoint::MAX_URL }));
 }
