@@ -51,6 +51,10 @@ needs! {
     ReadInvoices: InvoicesRead;
     /// `invoices:write`.
     WriteInvoices: InvoicesWrite;
+    /// `payments:read`.
+    ReadPayments: PaymentsRead;
+    /// `test:write`.
+    WriteTest: TestWrite;
     /// `events:read`.
     ReadEvents: EventsRead;
     /// `webhooks:read`.

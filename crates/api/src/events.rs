@@ -137,7 +137,9 @@ pub async fn resend(call: Call<WriteWebhooks>) -> Result<Reply, Problem> {
 
 fn body(event: &Told, settings: &ViewSettings) -> Vec<u8> {
     let subject = match &event.subject {
-        Subject::Invoice(invoice) => SubjectView::Invoice(invoice.as_changed_at(event.created)),
+        Subject::Invoice(invoice, payment) => {
+            SubjectView::Invoice(invoice.as_changed_at(event.created), payment.as_deref())
+        }
         Subject::Endpoint { id, facts } => SubjectView::Endpoint { id: *id, facts },
     };
     let view = EventView {

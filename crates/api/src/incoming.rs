@@ -76,6 +76,18 @@ impl Incoming {
         self.request.path()
     }
 
+    /// Whether the caller names this media type among those that he takes (RFC 9110, 12.5.1).
+    pub fn accepts(&self, media_type: &str) -> bool {
+        let values = self.request.headers().get_all("accept");
+        let mut ranges = values.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
+        ranges.any(|range| {
+            let (name, weight) = range.split_once(';').unwrap_or((range, ""));
+            let is_refused =
+                weight.trim().strip_prefix("q=").is_some_and(|q| q.trim_matches(['0', '.']).is_empty());
+            name.trim().eq_ignore_ascii_case(media_type) && !is_refused
+        })
+    }
+
     /// What `If-Match` asks for.
     pub fn if_match(&self) -> IfMatch {
         let values = self.request.headers().get_all("if-match");

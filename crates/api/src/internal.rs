@@ -4,6 +4,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`console`] | who calls: a service key, its role, the operator behind it |
+//! | [`collector`], [`collections`], [`channels`] | what banks' connectors call, and which banks there are |
 //! | [`accounts`], [`keys`], [`service_keys`], [`audit`] | the handlers |
 //! | [`routes`] | the list of routes, merchants' routes on an account's behalf among them |
 //!
@@ -13,6 +14,9 @@
 
 pub mod accounts;
 pub mod audit;
+pub mod channels;
+pub mod collections;
+pub mod collector;
 pub mod console;
 pub mod keys;
 pub mod routes;

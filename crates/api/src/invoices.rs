@@ -151,7 +151,7 @@ impl ViewSettings {
         View { version: self.version, page_url: &self.settings.page_url }
     }
 
-    fn answer(&self, status: u16, seen: &Seen<'_>) -> Answer {
+    pub(crate) fn answer(&self, status: u16, seen: &Seen<'_>) -> Answer {
         let body = Bytes::from(render(seen, self.view()));
         Answer { status, etag: Some(format!("\"{}\"", seen.invoice.version)), location: None, body }
     }

@@ -10,8 +10,9 @@
 //! | [`limits`] | requests at once, requests a second |
 //! | [`problem`] | every way a request can fail, and its answer |
 //! | [`reply`] | every other answer |
-//! | [`invoices`], [`events`], [`webhooks`], [`account`] | the handlers |
+//! | [`invoices`], [`payments`], [`events`], [`webhooks`], [`account`] | the handlers |
 //! | [`feed`] | waiting for events |
+//! | [`test_mode`] | merchants play the bank |
 //! | [`internal`] | the API of the console, on a listener of its own |
 //! | [`openapi`], [`docs`] | what the API says of itself, as a document and as a page |
 //! | [`listen`], [`health`] | the servers: public, internal, management |
@@ -40,10 +41,12 @@ pub mod keys;
 pub mod limits;
 pub mod listen;
 pub mod openapi;
+pub mod payments;
 pub mod problem;
 pub mod reply;
 pub mod routes;
 pub mod security;
+pub mod test_mode;
 pub mod webhooks;
 
 use std::sync::Arc;

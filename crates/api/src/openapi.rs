@@ -4,6 +4,7 @@
 //! It is made once; `sdk/openapi.json` is the copy that clients are generated from, and a test compares the two.
 
 mod internal;
+mod money;
 mod operations;
 mod parameters;
 mod telling;
@@ -36,6 +37,8 @@ pub fn document(public_url: &str, support_email: &str) -> Value {
         "security": [{ "basic": [] }, { "bearer": [] }],
         "tags": [
             { "name": operations::INVOICES, "description": "Lo que un cliente debe pagar: se crea, se consulta, se cambia, se anula." },
+            { "name": money::PAYMENTS, "description": "El dinero que llegó: lo que pagó una orden, y lo que se guarda sin aplicar." },
+            { "name": money::TEST, "description": "Haga usted de banco: solo con una clave de prueba." },
             { "name": telling::EVENTS, "description": "Lo que pasó, en orden y sin huecos: así se recupera lo que no llegó." },
             { "name": telling::WEBHOOKS, "description": "Avisos firmados a su servidor, con reintentos." },
             { "name": operations::ACCOUNT, "description": "Quién es usted para la API." },

@@ -95,12 +95,18 @@ pub struct PageReply {
     next: Option<String>,
     /// `X-Has-More`, where the body can not say it.
     has_more: Option<bool>,
+    content_type: &'static str,
 }
 
 impl PageReply {
     /// A page that is rendered already.
     pub const fn new(body: Vec<u8>, next: Option<String>, has_more: Option<bool>) -> PageReply {
-        PageReply { body, next, has_more }
+        PageReply { body, next, has_more, content_type: "application/json" }
+    }
+
+    /// A page as CSV.
+    pub const fn csv(rows: Vec<u8>, next: Option<String>, has_more: bool) -> PageReply {
+        PageReply { body: rows, next, has_more: Some(has_more), content_type: "text/csv; charset=utf-8" }
     }
 
     /// A page of the internal API; `next` is the cursor's name and the id where it goes on.
@@ -128,7 +134,7 @@ impl Responder for PageReply {
 
     fn respond_to(self, _: &HttpRequest) -> HttpResponse {
         let mut response = HttpResponse::Ok();
-        response.content_type("application/json");
+        response.content_type(self.content_type);
         if let Some(next) = self.next {
             response.insert_header(("Link", next));
         }

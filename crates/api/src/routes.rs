@@ -12,7 +12,7 @@ use domain::key::Scope;
 use crate::call::{Call, Needs};
 use crate::invoices::{lists, updates};
 use crate::problem::Problem;
-use crate::{account, docs, events, invoices, webhooks};
+use crate::{account, docs, events, invoices, payments, test_mode, webhooks};
 
 /// How a route gets its handler.
 pub(crate) type Handle = fn(ActixRoute) -> ActixRoute;
@@ -44,6 +44,8 @@ pub fn all() -> Vec<Route> {
         route(Method::PATCH, "/v1/payments/invoices/{id}", updates::update, |to| to.to(updates::update)),
         route(Method::POST, "/v1/payments/invoices/{id}", updates::update, |to| to.to(updates::update)),
         route(Method::DELETE, "/v1/payments/invoices/{id}", updates::void, |to| to.to(updates::void)),
+        route(Method::GET, "/v1/payments/payments", payments::list, |to| to.to(payments::list)),
+        route(Method::GET, "/v1/payments/payments/{id}", payments::read, |to| to.to(payments::read)),
         route(Method::GET, "/v1/payments/events", events::list, |to| to.to(events::list)),
         route(Method::GET, "/v1/payments/events/list", events::list, |to| to.to(events::list)),
         route(Method::GET, "/v1/payments/events/{id}", events::read, |to| to.to(events::read)),
@@ -78,6 +80,15 @@ pub fn all() -> Vec<Route> {
         }),
         route(Method::POST, "/v1/payments/deliveries/{id}/redeliver", webhooks::redeliver, |to| {
             to.to(webhooks::redeliver)
+        }),
+        route(Method::POST, "/v1/payments/test/invoices/{id}/pay", test_mode::pay, |to| {
+            to.to(test_mode::pay)
+        }),
+        route(Method::POST, "/v1/payments/test/invoices/{id}/reverse", test_mode::reverse, |to| {
+            to.to(test_mode::reverse)
+        }),
+        route(Method::POST, "/v1/payments/test/invoices/{id}/expire", test_mode::expire, |to| {
+            to.to(test_mode::expire)
         }),
         open(Method::GET, "/openapi.json", |to| to.to(docs::document)),
         open(Method::GET, "/docs", |to| to.to(docs::page)),

@@ -3,6 +3,7 @@
 use crate::account::Owner;
 use crate::id::{EventId, InvoiceId, PaymentId};
 use crate::invoice::Snapshot;
+use crate::payment::PaymentStatus;
 use crate::time::Moment;
 
 macro_rules! event_kinds {
@@ -70,6 +71,6 @@ pub struct Event {
     pub invoice: InvoiceId,
     /// The invoice just after.
     pub snapshot: Snapshot,
-    /// The money, where there is some.
-    pub payment: Option<PaymentId>,
+    /// The money, where there is some, and what had become of it just after.
+    pub payment: Option<(PaymentId, PaymentStatus)>,
 }

@@ -157,4 +157,6 @@ kinds! {
     DeliveryKind, DeliveryId, "del";
     /// `key_live_…`: the key of a service inside.
     ServiceKeyKind, ServiceKeyId, "key";
+    /// `quo_…`: what a bank was told that an invoice costs.
+    QuoteKind, QuoteId, "quo";
 }

@@ -1,4 +1,4 @@
-//! The invoice (*Orden de Pago*) and its verbs: open, amend, void, expire, pay, reverse.
+//! The invoice (*Orden de Pago*) and its verbs: open, amend, void, expire, pay, apply, reverse.
 //!
 //! A verb takes the invoice as it is, judges, and returns the [`Change`] that makes it so. An invoice past
 //! its expiration is expired for every verb and every reader at once; storing that follows when the expiry
@@ -12,12 +12,13 @@ use crate::account::{Account, Mode, Owner};
 use crate::change::{Change, Opening, Stamp};
 use crate::customer::Customer;
 use crate::event::{Event, EventKind};
-use crate::id::{InvoiceId, PaymentId, base57};
+use crate::id::{EventId, InvoiceId, PaymentId, base57};
 use crate::ktin::Ktin;
 use crate::late_fee::LateFee;
 use crate::metadata::Verbatim;
 use crate::money::{Amount, Currency};
 use crate::payment::{Payment, PaymentStatus};
+use crate::quote::Quote;
 use crate::reference::Reference;
 use crate::time::Moment;
 
@@ -221,6 +222,12 @@ pub enum Refusal {
     /// Amount or currency are not what is owed.
     #[error("the amount is not what is owed")]
     AmountMismatch,
+    /// It expired, and its reference was issued again.
+    #[error("the reference was issued again")]
+    Superseded,
+    /// The money is not kept unapplied, so nobody decides about it.
+    #[error("the payment is not unapplied")]
+    NotUnapplied,
     /// The due date would be later than the expiration.
     #[error("due after expiration")]
     DueAfterExpiration,
@@ -317,26 +324,80 @@ impl Invoice {
         }
     }
 
+    /// Stores that its time ran out, now, whatever was agreed: for test mode, where nobody wants to wait. Expired already:
+    /// nothing changes.
+    pub fn expire_early(&self, stamp: Stamp) -> Result<Change, Refusal> {
+        let terms = Terms { expires: self.terms.expires.min(stamp.at), ..self.terms };
+        // A due date later than the expiration would be no terms at all.
+        let terms = Terms { due: terms.due.map(|due| due.min(terms.expires)), ..terms };
+        match self.status {
+            Status::Pending => Ok(self.step(Status::Expired, terms, EventKind::InvoiceExpired, None, stamp)),
+            Status::Expired | Status::Paid { .. } | Status::Voided => self.expire(stamp),
+        }
+    }
+
     /// Applies a payment. The bank's own time decides whether it was in time, also when the invoice has been
     /// stored as expired meanwhile; the amount must be what was owed then.
     pub fn pay(&self, payment: Payment, stamp: Stamp) -> Result<Change, Refusal> {
-        match self.status {
-            Status::Pending | Status::Expired => {}
-            Status::Paid { .. } => return Err(Refusal::AlreadyPaid),
-            Status::Voided => return Err(Refusal::Voided),
-        }
+        self.must_be_payable()?;
         if payment.paid_at >= self.terms.expires {
             return Err(Refusal::Expired);
         }
         let late_fee = self.late_fee_at(payment.paid_at);
-        if payment.currency != self.terms.currency || payment.amount != self.terms.sub_total.plus(late_fee) {
-            return Err(Refusal::AmountMismatch);
-        }
-        let status = Status::Paid { paid_at: payment.paid_at, payment: payment.id, late_fee };
-        Ok(self.step(status, self.terms, EventKind::InvoicePaid, Some(payment), stamp))
+        self.take(payment, self.terms, late_fee, stamp)
     }
 
-    /// Takes a payment back (extorno): pending again, or expired when its time is over.
+    /// Applies a payment of what was quoted. A quote that holds is a promise: neither an amendment nor the expiration
+    /// since then counts, and the invoice becomes what was quoted, so that its amount is the payment's.
+    ///
+    /// A quote that does not hold, or is of another amount, is as good as none.
+    pub fn pay_quoted(&self, payment: Payment, quote: &Quote, stamp: Stamp) -> Result<Change, Refusal> {
+        self.must_be_payable()?;
+        let is_its = quote.holds_at(payment.paid_at)
+            && quote.invoice == self.id
+            && (quote.currency, quote.total()) == (payment.currency, payment.amount);
+        if !is_its {
+            return self.pay(payment, stamp);
+        }
+        let asked = (self.terms.currency, self.terms.sub_total);
+        let replaced = (asked != (quote.currency, quote.sub_total)).then_some(asked);
+        let terms = Terms { currency: quote.currency, sub_total: quote.sub_total, ..self.terms };
+        self.take(Payment { replaced, ..payment }, terms, quote.late_fee, stamp)
+    }
+
+    /// Applies money that was kept, as two people decided: two changes, the money's and the invoice's. Its amount must
+    /// be what was owed at the bank's time or is owed now.
+    pub fn apply(&self, payment: Payment, stamp: Stamp, paid: EventId) -> Result<[Change; 2], Refusal> {
+        payment.must_be_unapplied()?;
+        self.must_be_payable()?;
+        let owed = [payment.paid_at, stamp.at].map(|at| self.late_fee_at(at));
+        let matches = |fee: &Amount| self.terms.sub_total.plus(*fee) == payment.amount;
+        let late_fee = owed.into_iter().find(matches).ok_or(Refusal::AmountMismatch)?;
+        let payment = Payment { invoice: self.id, ..payment };
+        let change = self.take(payment.clone(), self.terms, late_fee, Stamp { event: paid, ..stamp })?;
+        let applied = Payment { status: PaymentStatus::Applied, ..payment };
+        let told = applied.told(EventKind::PaymentApplied, change.after(self), stamp);
+        // The invoice's change writes the money as well.
+        Ok([Change { payment: None, ..told }, change])
+    }
+
+    fn take(
+        &self,
+        payment: Payment,
+        terms: Terms,
+        late_fee: Amount,
+        stamp: Stamp,
+    ) -> Result<Change, Refusal> {
+        if payment.currency != terms.currency || payment.amount != terms.sub_total.plus(late_fee) {
+            return Err(Refusal::AmountMismatch);
+        }
+        let payment = Payment { status: PaymentStatus::Applied, ..payment };
+        let status = Status::Paid { paid_at: payment.paid_at, payment: payment.id, late_fee };
+        Ok(self.step(status, terms, EventKind::InvoicePaid, Some(payment), stamp))
+    }
+
+    /// Takes a payment back (extorno): pending again, or expired when its time is over; what a quote replaced is asked
+    /// for again.
     pub fn reverse(&self, payment: Payment, stamp: Stamp) -> Result<Change, Refusal> {
         match self.status {
             Status::Paid { payment: paid_by, .. } if paid_by == payment.id => {}
@@ -345,8 +406,10 @@ impl Invoice {
             }
         }
         let status = if stamp.at >= self.terms.expires { Status::Expired } else { Status::Pending };
+        let (currency, sub_total) = payment.replaced.unwrap_or((self.terms.currency, self.terms.sub_total));
+        let terms = Terms { currency, sub_total, ..self.terms };
         let payment = Payment { status: PaymentStatus::Reversed, ..payment };
-        Ok(self.step(status, self.terms, EventKind::InvoicePaymentReversed, Some(payment), stamp))
+        Ok(self.step(status, terms, EventKind::InvoicePaymentReversed, Some(payment), stamp))
     }
 
     /// The invoice as every reader sees it at `at`, by the database's clock.
@@ -381,6 +444,15 @@ impl Invoice {
         self.order.late_fee.at(at, self.terms.due, self.terms.sub_total, self.terms.currency)
     }
 
+    /// A voided invoice is never paid, a paid one not twice; whether an expired one can be, its payment's time decides.
+    fn must_be_payable(&self) -> Result<(), Refusal> {
+        match self.status {
+            Status::Pending | Status::Expired => Ok(()),
+            Status::Paid { .. } => Err(Refusal::AlreadyPaid),
+            Status::Voided => Err(Refusal::Voided),
+        }
+    }
+
     fn must_be_pending(&self, at: Moment) -> Result<(), Refusal> {
         match self.seen_at(at).status {
             Status::Pending => Ok(()),
@@ -399,11 +471,11 @@ impl Invoice {
         stamp: Stamp,
     ) -> Change {
         let after = Invoice { status, terms, version: self.version + 1, ..self.clone() };
-        let event = after.event(kind, stamp, payment.as_ref().map(|payment| payment.id));
+        let event = after.event(kind, stamp, payment.as_ref());
         Change { invoice: Some((after, self.version)), payment, event: Some(event) }
     }
 
-    fn event(&self, kind: EventKind, stamp: Stamp, payment: Option<PaymentId>) -> Event {
+    pub(crate) fn event(&self, kind: EventKind, stamp: Stamp, payment: Option<&Payment>) -> Event {
         Event {
             id: stamp.event,
             owner: self.owner,
@@ -411,7 +483,7 @@ impl Invoice {
             kind,
             invoice: self.id,
             snapshot: self.snapshot(),
-            payment,
+            payment: payment.map(|payment| (payment.id, payment.status.clone())),
         }
     }
 }

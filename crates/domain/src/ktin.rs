@@ -47,6 +47,13 @@ impl Ktin {
         (plausible && damm(text) == 0).then(|| text.parse().ok().map(Ktin))?
     }
 
+    /// What somebody typed who was given another number: no invoice has it, because its check digit is wrong. Kept so that
+    /// support can see what he meant; what is not even a number is 0.
+    pub fn mistyped(text: &str) -> Ktin {
+        let is_number = text.len() <= 18 && text.bytes().all(|byte| byte.is_ascii_digit());
+        Ktin(if is_number { text.parse().unwrap_or(0) } else { 0 })
+    }
+
     /// A number kept by the store. Until the year 2100 no ktin begins with a zero, so a number is enough.
     pub const fn from_number(number: i64) -> Ktin {
         Ktin(number)

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`invoice`] | the invoice, its verbs, its [table of states](invoice::table), the [draft](invoice::draft) of a new one |
 //! | [`change`], [`event`], [`payment`] | what a verb returns |
+//! | [`collection`], [`quote`] | what banks ask and tell, and what they were promised |
 //! | [`endpoint`], [`delivery`], [`signature`], [`address`] | who is told, how often, how it is proved, and where never |
 //! | [`account`], [`key`] | who owns, who calls |
 //! | [`audit`] | who did what, in chains of hashes |
@@ -27,6 +28,7 @@ pub mod account;
 pub mod address;
 pub mod audit;
 pub mod change;
+pub mod collection;
 pub mod customer;
 pub mod delivery;
 pub mod document;
@@ -41,6 +43,7 @@ pub mod late_fee;
 pub mod metadata;
 pub mod money;
 pub mod payment;
+pub mod quote;
 pub mod reference;
 pub mod signature;
 pub mod time;

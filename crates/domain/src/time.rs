@@ -48,6 +48,12 @@ impl Moment {
         Moment(self.0.saturating_add(seconds))
     }
 
+    /// As a clock in Lima shows it: `25/11/2026 10:05`.
+    pub fn in_lima(self) -> String {
+        let local = self.plus_seconds(-LIMA_BEHIND_SECONDS).to_utc().naive_utc();
+        local.format("%d/%m/%Y %H:%M").to_string()
+    }
+
     /// The day of Lima that this instant belongs to.
     pub fn lima_day(self) -> LimaDay {
         LimaDay(self.plus_seconds(-LIMA_BEHIND_SECONDS).0.div_euclid(DAY_SECONDS))
@@ -56,8 +62,22 @@ impl Moment {
     /// Reads `yyyy-MM-ddThh:mm:ss`; also a space for `T`, no seconds, a fraction, `Z` or an offset.
     /// Without a zone the text means UTC (API document, "Date-time").
     pub fn parse(text: &str) -> Result<Moment, Wrong> {
+        Moment::read(text).map(|(moment, _)| moment)
+    }
+
+    /// Reads the same, where a zone must be named: `Z` or an offset. Banks mean Lima where they say nothing, the API
+    /// means UTC.
+    pub fn parse_zoned(text: &str) -> Result<Moment, Wrong> {
+        match Moment::read(text) {
+            Ok((moment, true)) => Ok(moment),
+            Ok((_, false)) | Err(_) => Err(Wrong::DateTime),
+        }
+    }
+
+    /// The moment, and whether its zone was named.
+    fn read(text: &str) -> Result<(Moment, bool), Wrong> {
         let mut rest = Cursor(text.as_bytes());
-        let mut read = || -> Option<Moment> {
+        let mut read = || -> Option<(Moment, bool)> {
             let year = rest.number(4)?;
             rest.one_of(b"-")?;
             let month = rest.number(2)?;
@@ -74,13 +94,14 @@ impl Moment {
                     rest.digits()?;
                 }
             }
+            let is_zoned = !rest.0.is_empty();
             let offset_seconds = rest.zone()?;
             let local = NaiveDate::from_ymd_opt(i32::try_from(year).ok()?, month, day)?
                 .and_hms_opt(hour, minute, second)?
                 .and_utc()
                 .timestamp();
             let seconds = local - offset_seconds;
-            (rest.0.is_empty() && (FIRST..=LAST).contains(&seconds)).then_some(Moment(seconds))
+            (rest.0.is_empty() && (FIRST..=LAST).contains(&seconds)).then_some((Moment(seconds), is_zoned))
         };
         read().ok_or(Wrong::DateTime)
     }

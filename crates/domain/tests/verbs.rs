@@ -214,7 +214,7 @@ fn an_event_shows_the_invoice_as_it_is_after() {
         assert_eq!(event.id, stamp(now).event, "{place}");
         assert_eq!(event.owner, owner(), "{place}");
         assert_eq!(event.invoice, after.id, "{place}");
-        assert_eq!(event.payment, change.payment.map(|payment| payment.id), "{place}");
+        assert_eq!(event.payment, change.payment.map(|payment| (payment.id, payment.status)), "{place}");
     }
 }
 

@@ -6,6 +6,7 @@
 use domain::change::Change;
 use domain::event::Event;
 use domain::invoice::{Invoice, Snapshot, Status};
+use domain::payment::PaymentStatus;
 use sqlx::types::Json;
 
 use crate::error::{Conflict, Error};
@@ -85,29 +86,33 @@ impl Tx {
     }
 
     async fn save_payments(&mut self, changes: &[Change]) -> Result<(), Error> {
-        for change in changes {
-            let (Some(payment), Some((invoice, _))) = (&change.payment, &change.invoice) else {
-                continue;
-            };
+        for payment in changes.iter().filter_map(|change| change.payment.as_ref()) {
             sqlx::query!(
                 r#"
                 insert into payments (
                     account_id, livemode, id, invoice, amount, currency, channel, operation_number,
-                    paid_at, received_at, status)
-                values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-                on conflict (account_id, livemode, id) do update set status = excluded.status
+                    paid_at, received_at, status, reason, ktin, replaced_currency, replaced_sub_total)
+                values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+                on conflict (account_id, livemode, id) do update
+                    set status = excluded.status, reason = excluded.reason, invoice = excluded.invoice,
+                        replaced_currency = excluded.replaced_currency,
+                        replaced_sub_total = excluded.replaced_sub_total
                 "#,
-                invoice.owner.account.uuid(),
-                invoice.owner.mode.is_live(),
+                payment.owner.account.uuid(),
+                payment.owner.mode.is_live(),
                 payment.id.uuid(),
-                invoice.id.uuid(),
+                payment.invoice.uuid(),
                 payment.amount.centimos(),
                 payment.currency.as_str(),
                 payment.channel,
                 payment.operation_number,
                 payment.paid_at.to_utc(),
                 payment.received_at.to_utc(),
-                payment.status.as_str(),
+                payment.status.state().as_str(),
+                payment.status.reason(),
+                payment.ktin.number(),
+                payment.replaced.map(|(currency, _)| currency.as_str()),
+                payment.replaced.map(|(_, sub_total)| sub_total.centimos()),
             )
             .execute(self.connection())
             .await?;
@@ -121,15 +126,18 @@ impl Tx {
         }
         self.has_told = true;
         let facts: Vec<Json<Snapshot>> = events.iter().map(|event| Json(event.snapshot)).collect();
+        let money = |event: &&Event| event.payment.as_ref().map(|(_, status)| Json(status.clone()));
+        let payment_facts: Vec<Option<Json<PaymentStatus>>> = events.iter().map(money).collect();
         sqlx::query!(
             r#"
-            insert into events (account_id, livemode, id, created, type, invoice, facts, payment, api_version)
-            select account_id, livemode, id, created, type, invoice, facts, payment,
+            insert into events (
+                account_id, livemode, id, created, type, invoice, facts, payment, payment_facts, api_version)
+            select account_id, livemode, id, created, type, invoice, facts, payment, payment_facts,
                    (select version_pin from accounts where accounts.id = account_id)
             from unnest(
                 $1::uuid[], $2::boolean[], $3::uuid[], $4::timestamptz[], $5::text[], $6::uuid[], $7::jsonb[],
-                $8::uuid[]
-            ) as new (account_id, livemode, id, created, type, invoice, facts, payment)
+                $8::uuid[], $9::jsonb[]
+            ) as new (account_id, livemode, id, created, type, invoice, facts, payment, payment_facts)
             "#,
             &events.iter().map(|event| event.owner.account.uuid()).collect::<Vec<_>>(),
             &events.iter().map(|event| event.owner.mode.is_live()).collect::<Vec<_>>(),
@@ -138,7 +146,8 @@ impl Tx {
             &events.iter().map(|event| event.kind.as_str().to_owned()).collect::<Vec<_>>(),
             &events.iter().map(|event| event.invoice.uuid()).collect::<Vec<_>>(),
             &facts as _,
-            &events.iter().map(|event| event.payment.map(|id| id.uuid())).collect::<Vec<_>>() as _,
+            &events.iter().map(|e| e.payment.as_ref().map(|(id, _)| id.uuid())).collect::<Vec<_>>() as _,
+            &payment_facts as _,
         )
         .execute(self.connection())
         .await?;

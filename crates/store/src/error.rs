@@ -49,6 +49,8 @@ pub enum Conflict {
     InvoiceId,
     /// `idempotency_keys_pkey`: the key was used, or is used twice in one slice.
     IdempotencyKey,
+    /// `collections_key`: the same message of a bank is being answered elsewhere.
+    Collection,
     /// `invoices_ktin_key` or `invoices_token_key`: a number or token was drawn twice.
     Drawn,
 }
@@ -57,6 +59,7 @@ impl Conflict {
     fn of_constraint(name: &str) -> Option<Conflict> {
         match name {
             "invoices_invoice_id_open_key" => Some(Conflict::InvoiceId),
+            "collections_key" => Some(Conflict::Collection),
             "idempotency_keys_pkey" => Some(Conflict::IdempotencyKey),
             "invoices_ktin_key" | "invoices_token_key" => Some(Conflict::Drawn),
             _ => None,

@@ -3,9 +3,12 @@
 
 use domain::account::Owner;
 use domain::event::EventKind;
-use domain::id::{EndpointId, EventId, InvoiceId};
+use domain::id::{EndpointId, EventId, InvoiceId, PaymentId};
 use domain::invoice::filter::Span;
 use domain::invoice::{Invoice, Snapshot};
+use domain::ktin::Ktin;
+use domain::money::{Amount, Currency};
+use domain::payment::{Payment, PaymentStatus};
 use domain::time::Moment;
 use sqlx::postgres::PgRow;
 use sqlx::types::Json;
@@ -68,8 +71,8 @@ pub struct Told {
 /// What an event is about, as it was just after.
 #[derive(Clone)]
 pub enum Subject {
-    /// An invoice.
-    Invoice(Box<Invoice>),
+    /// An invoice, and the money, where there is some.
+    Invoice(Box<Invoice>, Option<Box<Payment>>),
     /// A webhook endpoint, as JSON.
     Endpoint {
         /// Its id.
@@ -139,10 +142,15 @@ const COLUMNS: &str = "events.id as event_id, events.account_id as event_account
      events.created as event_created, events.type as event_type, events.sequence as event_sequence, \
      events.status as event_status, events.api_version, events.facts, events.endpoint, \
      invoices.id, invoices.created, invoice_id, request_datetime, customer, sub_merchant::text as sub_merchant, \
-     url_success, url_error, metadata::text as metadata, size_qr, ktin, token, late_fee_rule, content, currency, \
-     sub_total, due, expires, invoices.status, version, paid_at, payment_id, late_fee, now() as at \
+     url_success, url_error, metadata::text as metadata, size_qr, invoices.ktin, token, late_fee_rule, content, \
+     invoices.currency, \
+     sub_total, due, expires, invoices.status, version, invoices.paid_at, payment_id, late_fee, now() as at, \
+     payments.id as payment, payments.ktin as payment_ktin, amount, payments.currency as payment_currency, \
+     channel, operation_number, payments.paid_at as payment_paid_at, received_at, payment_facts \
      from events left join invoices on (invoices.account_id, invoices.livemode, invoices.id) \
-        = (events.account_id, events.livemode, events.invoice) where events.sequence is not null";
+        = (events.account_id, events.livemode, events.invoice) \
+     left join payments on (payments.account_id, payments.livemode, payments.id) \
+        = (events.account_id, events.livemode, events.payment) where events.sequence is not null";
 
 impl Tx {
     /// The event of an id.
@@ -323,7 +331,8 @@ fn told(row: &PgRow) -> Result<Told, Error> {
             let Json(facts) = row.try_get::<Json<Snapshot>, _>("facts")?;
             let mut invoice = InvoiceRow::from_row(row)?.invoice(owner).ok_or_else(corrupt)?;
             (invoice.version, invoice.terms, invoice.status) = (facts.version, facts.terms, facts.status);
-            Subject::Invoice(Box::new(invoice))
+            let payment = payment(row, &invoice)?.map(Box::new);
+            Subject::Invoice(Box::new(invoice), payment)
         }
     };
     Ok(Told {
@@ -336,4 +345,28 @@ fn told(row: &PgRow) -> Result<Told, Error> {
         api_version: row.try_get("api_version")?,
         subject,
     })
+}
+
+/// The money of an event, as it was just after; `None` when there was none.
+fn payment(row: &PgRow, invoice: &Invoice) -> Result<Option<Payment>, Error> {
+    let Some(id) = row.try_get::<Option<uuid::Uuid>, _>("payment")? else { return Ok(None) };
+    // Before money had states of its own, whatever was told of it had been applied.
+    let facts: Option<Json<PaymentStatus>> = row.try_get("payment_facts")?;
+    let (currency, amount): (String, i64) = (row.try_get("payment_currency")?, row.try_get("amount")?);
+    let moment = |name| row.try_get::<chrono::DateTime<chrono::Utc>, _>(name).map(Moment::truncated);
+    let corrupt = || Error::Corrupt { table: "payments", id };
+    Ok(Some(Payment {
+        id: PaymentId::from_uuid(id),
+        owner: invoice.owner,
+        invoice: invoice.id,
+        ktin: row.try_get::<Option<i64>, _>("payment_ktin")?.map_or(invoice.order.ktin, Ktin::from_number),
+        amount: Amount::from_centimos(amount).ok_or_else(corrupt)?,
+        currency: Currency::parse(&currency).map_err(|_| corrupt())?,
+        channel: row.try_get("channel")?,
+        operation_number: row.try_get("operation_number")?,
+        paid_at: moment("payment_paid_at")?,
+        received_at: moment("received_at")?,
+        status: facts.map_or(PaymentStatus::Applied, |Json(status)| status),
+        replaced: None,
+    }))
 }

@@ -1,8 +1,8 @@
 //! Finding invoices. The owner comes first: there is no finder without one. Absent is `None`.
 
-use domain::account::Owner;
+use domain::account::{Mode, Owner};
 use domain::customer::Customer;
-use domain::id::{InvoiceId, PaymentId};
+use domain::id::{AccountId, InvoiceId, PaymentId};
 use domain::invoice::filter::{Filter, Page};
 use domain::invoice::table::State;
 use domain::invoice::{Invoice, Order, Status, Terms, Token};
@@ -12,7 +12,9 @@ use domain::metadata::Verbatim;
 use domain::money::{Amount, Currency};
 use domain::reference::Reference;
 use domain::time::Moment;
+use sqlx::postgres::PgRow;
 use sqlx::types::Json;
+use sqlx::{FromRow, QueryBuilder, Row as _};
 
 use crate::{Error, Tx};
 
@@ -39,6 +41,50 @@ impl Tx {
     pub fn invoices(&mut self, owner: Owner) -> Invoices<'_> {
         Invoices { tx: self, owner }
     }
+}
+
+/// Look-ups that lead to one owner: whoever has such a number or token may know what it is for.
+impl Tx {
+    /// Whose invoice a ktin pays, and which.
+    pub async fn owner_of_ktin(&mut self, ktin: Ktin) -> Result<Option<(Owner, InvoiceId)>, Error> {
+        let row =
+            sqlx::query!("select account_id, livemode, id from invoices where ktin = $1", ktin.number())
+                .fetch_optional(self.connection())
+                .await?;
+        Ok(row.map(|row| owned(row.account_id, row.livemode, row.id)))
+    }
+
+    /// Whose invoice the payment page of a token is about, and which.
+    pub async fn owner_of_token(&mut self, token: &Token) -> Result<Option<(Owner, InvoiceId)>, Error> {
+        let row =
+            sqlx::query!("select account_id, livemode, id from invoices where token = $1", token.as_str())
+                .fetch_optional(self.connection())
+                .await?;
+        Ok(row.map(|row| owned(row.account_id, row.livemode, row.id)))
+    }
+}
+
+impl Tx {
+    /// Invoices by their ids and owners, in no order: for duties, which know no owner.
+    pub(crate) async fn invoices_of(&mut self, ids: &[(Owner, InvoiceId)]) -> Result<Vec<Known>, Error> {
+        let mut sql = QueryBuilder::new("select account_id, livemode, ");
+        sql.push(list::COLUMNS)
+            .push(" from invoices where (account_id, livemode, id) in (select * from unnest(");
+        sql.push_bind(ids.iter().map(|(owner, _)| owner.account.uuid()).collect::<Vec<_>>()).push(", ");
+        sql.push_bind(ids.iter().map(|(owner, _)| owner.mode.is_live()).collect::<Vec<_>>()).push(", ");
+        sql.push_bind(ids.iter().map(|(_, id)| id.uuid()).collect::<Vec<_>>()).push("))");
+        let rows: Vec<PgRow> = sql.build().fetch_all(self.connection()).await?;
+        let known = |row: &PgRow| {
+            let (owner, _) = owned(row.try_get("account_id")?, row.try_get("livemode")?, row.try_get("id")?);
+            Row::from_row(row)?.known(owner)
+        };
+        rows.iter().map(known).collect()
+    }
+}
+
+pub(crate) fn owned(account: uuid::Uuid, livemode: bool, id: uuid::Uuid) -> (Owner, InvoiceId) {
+    let owner = Owner { account: AccountId::from_uuid(account), mode: Mode::from_livemode(livemode) };
+    (owner, InvoiceId::from_uuid(id))
 }
 
 type Timestamp = chrono::DateTime<chrono::Utc>;
@@ -127,6 +173,24 @@ impl Invoices<'_> {
         .fetch_optional(self.tx.connection())
         .await?;
         row.map(|row| row.known(self.owner)).transpose()
+    }
+
+    /// Whether its reference was issued again after `invoice`.
+    pub async fn was_issued_again(self, invoice: &Invoice) -> Result<bool, Error> {
+        let again = sqlx::query_scalar!(
+            r#"
+            select exists (
+                select from invoices
+                where account_id = $1 and livemode = $2 and invoice_id = $3 and id > $4) as "again!"
+            "#,
+            self.owner.account.uuid(),
+            self.owner.mode.is_live(),
+            invoice.order.reference.as_str(),
+            invoice.id.uuid(),
+        )
+        .fetch_one(self.tx.connection())
+        .await?;
+        Ok(again)
     }
 
     /// The newest invoice that came from the very same request: same reference, content and merchant's clock.

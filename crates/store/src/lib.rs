@@ -7,6 +7,8 @@
 //! | [`create`] | the one statement that opens invoices, over a slice |
 //! | [`idempotency`] | [`Claim`], [`Answer`], [`Store::once`] |
 //! | [`invoices`], [`accounts`], [`keys`], [`service_keys`] | finders; the owner comes first |
+//! | [`payments`], [`channels`] | money, and who brings it |
+//! | [`collections`] | what banks ask and tell, judged and answered once |
 //! | [`audit`] | who did what, in chains |
 //! | [`sequence`], [`events`] | the numbers of the feed, and the feed |
 //! | [`endpoints`], [`deliveries`], [`seal`] | who is told, what is on its way, the secrets that prove it |
@@ -24,18 +26,22 @@
 pub mod accounts;
 pub mod audit;
 pub mod change;
+pub mod channels;
 pub mod clock;
 pub mod codes;
+pub mod collections;
 pub mod create;
 pub mod deliveries;
 pub mod endpoints;
 mod error;
 pub mod events;
+mod expire;
 pub mod health;
 pub mod idempotency;
 pub mod invoices;
 pub mod keys;
 pub mod migrate;
+pub mod payments;
 mod random;
 pub mod seal;
 pub mod sequence;

@@ -80,6 +80,7 @@ pub fn all() -> Vec<Described> {
         described(Code::InvalidCursor, "El cursor no es el `id` de una orden propia."),
         described(Code::InvalidLimit, "El límite no es un número de 1 a 500."),
         described(Code::InvalidStatus, "No es un estado, o una lista de estados separados por comas."),
+        described(Code::InvalidChannel, "No es el identificador de un canal."),
         described(Code::InvalidKtin, "No es un ktin: de 12 a 14 dígitos, con su dígito de control."),
         described(
             Code::InvalidIdempotencyKey,
@@ -158,10 +159,13 @@ pub fn internal() -> Vec<Described> {
     let described = |code: Code, meaning| Described { name: code.name(), status: code.status(), meaning };
     vec![
         described(Code::InvalidPercent, "No es un porcentaje como `0.05`, de hasta 100 y 4 decimales."),
-        described(Code::InvalidChannel, "No es el identificador de un canal."),
         described(Code::InvalidScope, "No es un permiso."),
         described(Code::InvalidNetwork, "No es una dirección ni una red como `200.48.0.0/16`."),
         described(Code::InsufficientRole, "La clave de servicio tiene otro rol."),
+        described(Code::ChannelNotAllowed, "La clave de servicio habla por otro canal."),
+        described(Code::PaymentNotUnapplied, "El pago ya se aplicó, se extornó o se devolvió."),
+        described(Code::PaymentMismatch, "El pago y la orden no coinciden en monto, moneda, cuenta o modo."),
+        described(Code::SecondActorRequired, "Quien lo propuso no puede confirmarlo: lo hace otro operador."),
         described(Code::LiveNotEnabled, "La cuenta no tiene habilitado el modo real."),
         described(Code::KeyLimitReached, "La cuenta ya tiene 20 claves vigentes en este modo."),
         described(Code::KeyEnded, "La clave fue revocada o venció."),

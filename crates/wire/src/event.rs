@@ -4,12 +4,14 @@ use domain::account::Mode;
 use domain::event::EventKind;
 use domain::id::{DeliveryId, EndpointId, EventId};
 use domain::invoice::Seen;
+use domain::payment::Payment;
 use domain::time::Moment;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use crate::invoice::{View, render as render_invoice, to_bytes};
+use crate::payment::{PaymentView, render as render_payment};
 use crate::schema;
 
 /// An event to be rendered.
@@ -32,8 +34,8 @@ pub struct EventView<'a> {
 
 /// What an event is about.
 pub enum SubjectView<'a> {
-    /// An invoice, as it was.
-    Invoice(Seen<'a>),
+    /// An invoice, and the money, where there is some, as they were.
+    Invoice(Seen<'a>, Option<&'a Payment>),
     /// A webhook endpoint, as it was.
     Endpoint {
         /// Its id.
@@ -88,6 +90,10 @@ struct Data {
     #[schema(value_type = crate::invoice::Body, required = false)]
     #[serde(skip_serializing_if = "Option::is_none")]
     invoice: Option<Box<RawValue>>,
+    /// El pago, cuando se trata de dinero.
+    #[schema(value_type = crate::payment::Body, required = false)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payment: Option<Box<RawValue>>,
     /// El destino de webhooks.
     #[schema(value_type = Object, required = false)]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -170,11 +176,13 @@ enum EventStatus {
 /// The event's JSON.
 pub fn render(event: &EventView<'_>, view: View<'_>) -> Vec<u8> {
     let data = match &event.subject {
-        SubjectView::Invoice(seen) => {
-            let invoice = String::from_utf8(render_invoice(seen, view)).ok();
+        SubjectView::Invoice(seen, payment) => {
+            let reference = seen.invoice.order.reference.as_str();
+            let money = |payment| render_payment(PaymentView { payment, reference }, view.version);
             Data {
                 url: format!("//invoices/{}", seen.invoice.id.text(event.mode)),
-                invoice: invoice.and_then(|text| RawValue::from_string(text).ok()),
+                invoice: raw(render_invoice(seen, view)),
+                payment: payment.map(money).and_then(raw),
                 endpoint: None,
             }
         }
@@ -185,7 +193,12 @@ pub fn render(event: &EventView<'_>, view: View<'_>) -> Vec<u8> {
                 fields.insert("id".to_owned(), id.clone().into());
                 fields.insert("object".to_owned(), "webhook_endpoint".into());
             }
-            Data { url: format!("//webhook_endpoints/{id}"), invoice: None, endpoint: Some(endpoint) }
+            Data {
+                url: format!("//webhook_endpoints/{id}"),
+                invoice: None,
+                payment: None,
+                endpoint: Some(endpoint),
+            }
         }
     };
     to_bytes(&Body {
@@ -198,6 +211,10 @@ pub fn render(event: &EventView<'_>, view: View<'_>) -> Vec<u8> {
         status: event.status.to_owned(),
         data,
     })
+}
+
+fn raw(json: Vec<u8>) -> Option<Box<RawValue>> {
+    String::from_utf8(json).ok().and_then(|text| RawValue::from_string(text).ok())
 }
 
 /// The body of a ping, which is no event of the feed: its id is that of its delivery.

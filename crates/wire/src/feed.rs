@@ -7,7 +7,7 @@ use domain::event::EventKind;
 use domain::field::Wrong;
 use domain::id::{EventId, InvoiceId};
 use domain::invoice::filter::Span;
-use domain::time::LimaDay;
+use domain::time::{LimaDay, Moment};
 
 use crate::internal::page::Query;
 use crate::problem::{Code, Item};
@@ -95,13 +95,18 @@ pub fn read<'q>(
     if items.is_empty() { Ok(list) } else { Err(items) }
 }
 
-struct Parse<'p> {
-    query: &'p Query,
-    items: &'p mut Vec<Item>,
+/// The parameters of a list, each understood once, all faults noted.
+pub(crate) struct Parse<'p> {
+    pub(crate) query: &'p Query,
+    pub(crate) items: &'p mut Vec<Item>,
 }
 
 impl Parse<'_> {
-    fn one<T>(&mut self, name: &'static str, parse: impl Fn(&str) -> Result<T, Code>) -> Option<T> {
+    pub(crate) fn one<T>(
+        &mut self,
+        name: &'static str,
+        parse: impl Fn(&str) -> Result<T, Code>,
+    ) -> Option<T> {
         match parse(self.query.text(name)?) {
             Ok(value) => Some(value),
             Err(code) => {
@@ -111,7 +116,7 @@ impl Parse<'_> {
         }
     }
 
-    fn either<T: PartialEq>(
+    pub(crate) fn either<T: PartialEq>(
         &mut self,
         name: &'static str,
         alias: &'static str,
@@ -125,9 +130,24 @@ impl Parse<'_> {
         }
         one.or(other)
     }
+
+    /// A span of time, by its four ends.
+    pub(crate) fn span(&mut self, [gte, gt, lte, lt]: [&'static str; 4]) -> Span {
+        let moment = |text: &str| Moment::parse(text).map_err(Code::Wrong);
+        let from = |from| Span { from, until: None };
+        let until = |until| Span { from: None, until };
+        let next = |moment: Moment| moment.plus_seconds(1);
+        from(self.one(gte, moment))
+            .and(from(self.one(gt, moment).map(next)))
+            .and(until(self.one(lte, moment).map(next)))
+            .and(until(self.one(lt, moment)))
+    }
 }
 
-fn words<T: PartialEq>(text: &str, parse: impl Fn(&str) -> Result<T, Code>) -> Result<Vec<T>, Code> {
+pub(crate) fn words<T: PartialEq>(
+    text: &str,
+    parse: impl Fn(&str) -> Result<T, Code>,
+) -> Result<Vec<T>, Code> {
     let mut all = Vec::new();
     for word in text.split(',') {
         let value = parse(word.trim())?;

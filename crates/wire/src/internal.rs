@@ -2,6 +2,8 @@
 
 pub mod account;
 pub mod audit;
+pub mod channel;
+pub mod collection;
 pub mod key;
 pub mod page;
 pub mod schema;

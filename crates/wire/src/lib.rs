@@ -7,8 +7,9 @@
 //! | [`create`] | `POST /invoices`: spellings, aliases and the envelope, resolved into the domain's draft |
 //! | [`update`] | `PATCH /invoices/{id}`: what may change, and what is only sent back |
 //! | [`list`] | what a query asks for, and how a page goes out |
-//! | [`invoice`], [`account`] | what goes out |
+//! | [`invoice`], [`payment`], [`account`] | what goes out |
 //! | [`event`], [`feed`], [`webhook`] | events, the query of their list, endpoints and deliveries |
+//! | [`test_mode`] | what merchants say when they play the bank |
 //! | [`internal`] | what KCMS sends and sees |
 //! | [`problem`] | every error code, its status, its sentence in Spanish and English |
 //! | [`schema`], [`codes`] | the shapes and the error codes, described for the OpenAPI document |
@@ -30,8 +31,10 @@ pub mod internal;
 pub mod invoice;
 pub mod json;
 pub mod list;
+pub mod payment;
 pub mod problem;
 pub mod schema;
+pub mod test_mode;
 pub mod update;
 mod verbatim;
 pub mod version;

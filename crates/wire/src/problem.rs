@@ -149,6 +149,8 @@ pub enum Code {
     InvalidLimit,
     /// Not a state.
     InvalidStatus,
+    /// Not a state of a payment.
+    InvalidPaymentStatus,
     /// Not a number to pay by hand.
     InvalidKtin,
     /// A query parameter that looks like a key.
@@ -167,6 +169,8 @@ pub enum Code {
     IpNotAllowed,
     /// The service's key has another role.
     InsufficientRole,
+    /// The collector's key speaks for another channel.
+    ChannelNotAllowed,
     /// No such object, no such route.
     NotFound,
     /// The route exists, the method does not.
@@ -204,6 +208,12 @@ pub enum Code {
         /// Its successor.
         existing_id: String,
     },
+    /// The money is applied, reversed or returned already: nobody decides about it.
+    PaymentNotUnapplied,
+    /// The money is not what the invoice asks for, in amount, currency, account or mode.
+    PaymentMismatch,
+    /// Whoever proposed it can not be the one who confirms it.
+    SecondActorRequired,
     /// `If-Match` names another version.
     VersionMismatch,
     /// The URL is longer than 8 KiB.
@@ -262,14 +272,17 @@ impl Code {
             | Code::InvalidCursor
             | Code::InvalidLimit
             | Code::InvalidStatus
+            | Code::InvalidPaymentStatus
             | Code::InvalidKtin
             | Code::KeyInUrl
             | Code::UnknownVersion
             | Code::InvalidIdempotencyKey => 400,
             Code::Unauthorized => 401,
-            Code::HttpsRequired | Code::InsufficientScope | Code::IpNotAllowed | Code::InsufficientRole => {
-                403
-            }
+            Code::HttpsRequired
+            | Code::InsufficientScope
+            | Code::IpNotAllowed
+            | Code::InsufficientRole
+            | Code::ChannelNotAllowed => 403,
             Code::NotFound => 404,
             Code::MethodNotAllowed => 405,
             Code::RequestTimeout => 408,
@@ -284,6 +297,9 @@ impl Code {
             | Code::EndpointLimitReached
             | Code::NotRedeliverable
             | Code::KeyEnded
+            | Code::PaymentNotUnapplied
+            | Code::PaymentMismatch
+            | Code::SecondActorRequired
             | Code::KeyReplaced { .. } => 409,
             Code::BodyTooLarge => 413,
             Code::UnsupportedMediaType | Code::UnsupportedEncoding => 415,
@@ -347,7 +363,7 @@ impl Code {
             Code::NotRedeliverable => "not_redeliverable",
             Code::InvalidCursor => "invalid_cursor",
             Code::InvalidLimit => "invalid_limit",
-            Code::InvalidStatus => "invalid_status",
+            Code::InvalidStatus | Code::InvalidPaymentStatus => "invalid_status",
             Code::InvalidKtin => "invalid_ktin",
             Code::KeyInUrl => "key_in_url",
             Code::UnknownVersion => "unknown_version",
@@ -357,6 +373,10 @@ impl Code {
             Code::InsufficientScope => "insufficient_scope",
             Code::IpNotAllowed => "ip_not_allowed",
             Code::InsufficientRole => "insufficient_role",
+            Code::ChannelNotAllowed => "channel_not_allowed",
+            Code::PaymentNotUnapplied => "payment_not_unapplied",
+            Code::PaymentMismatch => "payment_mismatch",
+            Code::SecondActorRequired => "second_actor_required",
             Code::NotFound => "not_found",
             Code::MethodNotAllowed => "method_not_allowed",
             Code::RequestTimeout => "request_timeout",
@@ -510,6 +530,10 @@ impl Code {
                 "Debe ser pending, paid, expired o voided; varios, separados por comas.",
                 "It must be pending, paid, expired or voided; several, separated by commas.",
             ),
+            Code::InvalidPaymentStatus => pick(
+                "Debe ser applied, unapplied, reversed o returned; varios, separados por comas.",
+                "It must be applied, unapplied, reversed or returned; several, separated by commas.",
+            ),
             Code::InvalidKtin => pick(
                 "No es un ktin: de 12 a 14 dígitos con su dígito de control.",
                 "It is not a ktin: 12 to 14 digits with their check digit.",
@@ -546,6 +570,21 @@ impl Code {
             ),
             Code::InsufficientRole => {
                 pick("La clave de servicio no tiene este rol.", "The service key does not have this role.")
+            }
+            Code::ChannelNotAllowed => pick(
+                "La clave de servicio habla por otro canal.",
+                "The service key speaks for another channel.",
+            ),
+            Code::PaymentNotUnapplied => pick(
+                "El pago no está sin aplicar: ya se aplicó, se extornó o se devolvió.",
+                "The payment is not unapplied: it was applied, reversed or returned.",
+            ),
+            Code::PaymentMismatch => pick(
+                "El pago y la orden no coinciden en monto, moneda, cuenta o modo.",
+                "The payment and the invoice differ in amount, currency, account or mode.",
+            ),
+            Code::SecondActorRequired => {
+                pick("Otro operador debe confirmarlo.", "Another operator has to confirm it.")
             }
             Code::SecretAlreadyShown { .. } => pick(
                 "La solicitud ya se atendió y su secreto se mostró una sola vez; renueve el objeto si lo perdió.",
@@ -763,14 +802,15 @@ impl From<Refusal> for Item {
             Refusal::AlreadyPaid => Item::new(Code::InvoiceAlreadyPaid),
             Refusal::Expired => Item::new(Code::InvoiceExpired),
             Refusal::Voided => Item::new(Code::InvoiceVoided),
-            Refusal::AmountMismatch => Item::at("amount", Code::Wrong(Wrong::AmountFormat)),
+            Refusal::AmountMismatch => Item::at("amount", Code::PaymentMismatch),
             Refusal::DueAfterExpiration => Item::at("due_datetime", Code::Wrong(Wrong::DueAfterExpiration)),
             Refusal::ExpirationPast => Item::at("expiration_datetime", Code::Wrong(Wrong::ExpirationPast)),
             Refusal::ExpirationTooFar => {
                 Item::at("expiration_datetime", Code::Wrong(Wrong::ExpirationTooFar))
             }
             // No route of merchants leads to these.
-            Refusal::NotDue | Refusal::NotPaid => Item::new(Code::InternalError),
+            Refusal::NotDue | Refusal::NotPaid | Refusal::Superseded => Item::new(Code::InternalError),
+            Refusal::NotUnapplied => Item::new(Code::PaymentNotUnapplied),
         }
     }
 }

@@ -23,6 +23,11 @@ pub fn all() -> Vec<(String, RefOr<Schema>)> {
     add::<UpdateInvoice>(&mut shapes);
     add::<UpdateInvoiceById>(&mut shapes);
     add::<crate::account::Body<'_>>(&mut shapes);
+    add::<crate::payment::Body<'_>>(&mut shapes);
+    add::<PaymentList>(&mut shapes);
+    add::<crate::test_mode::SimulatedPayment>(&mut shapes);
+    add::<crate::test_mode::SimulatedReversal>(&mut shapes);
+    add::<crate::test_mode::Simulation>(&mut shapes);
     add::<crate::event::Body>(&mut shapes);
     add::<EventList>(&mut shapes);
     add::<crate::webhook::Body<'_>>(&mut shapes);
@@ -126,6 +131,8 @@ macro_rules! lists {
 }
 
 lists! {
+    /// Una página de pagos.
+    PaymentList of crate::payment::Body<'static>;
     /// Una página de eventos.
     EventList of crate::event::Body;
     /// Los destinos de webhooks.
@@ -192,7 +199,7 @@ pub(crate) struct UtcDateTime(String);
     pattern = "^([1-9][0-9]{3}|0[1-9][0-9]{2}|00[1-9][0-9]|000[1-9])-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])[T ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\\.[0-9]+)?)?(Z|[+-]([01][0-9]|2[0-3])(:?[0-5][0-9])?)?$",
     examples("2020-01-01T05:00:00", "2020-01-01T00:00:00-05:00")
 )]
-struct DateTime(String);
+pub(crate) struct DateTime(String);
 
 impl PartialSchema for Money {
     fn schema() -> RefOr<Schema> {
@@ -214,7 +221,7 @@ impl ToSchema for Money {
 }
 
 /// Money as it comes in.
-struct MoneySent;
+pub(crate) struct MoneySent;
 
 impl PartialSchema for MoneySent {
     fn schema() -> RefOr<Schema> {

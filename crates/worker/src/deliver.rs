@@ -185,7 +185,9 @@ impl Deliverer {
 
     fn render(&self, event: &Told) -> Bytes {
         let subject = match &event.subject {
-            Subject::Invoice(invoice) => SubjectView::Invoice(invoice.as_changed_at(event.created)),
+            Subject::Invoice(invoice, payment) => {
+                SubjectView::Invoice(invoice.as_changed_at(event.created), payment.as_deref())
+            }
             Subject::Endpoint { id, facts } => SubjectView::Endpoint { id: *id, facts },
         };
         let version = event.api_version.as_deref().and_then(Version::parse).unwrap_or_default();

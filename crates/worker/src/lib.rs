@@ -1,5 +1,5 @@
 //! The worker: HTTP out. Everything that happens without anybody asking for it: events get their numbers, webhooks
-//! are delivered, what was kept long enough goes.
+//! are delivered, invoices past their time are stored as expired, what was kept long enough goes.
 //!
 //! | module | holds |
 //! |---|---|
@@ -35,6 +35,9 @@ const SEQUENCE_BATCH: i64 = 1_000;
 /// How often the numbering looks by itself, when there was something to do and when there was not.
 const BUSY: Duration = Duration::from_millis(20);
 const IDLE: Duration = Duration::from_millis(40);
+/// Invoices that are stored as expired in one transaction, and how often the duty looks: a second behind is the most.
+const EXPIRY_BATCH: i64 = 500;
+const EXPIRE_EVERY: Duration = Duration::from_millis(400);
 /// How often the sweep and the gauges look.
 const SWEEP_EVERY: Duration = Duration::from_secs(10);
 const GAUGE_EVERY: Duration = Duration::from_secs(5);
@@ -68,6 +71,13 @@ impl Worker {
         let tasks = vec![
             tokio::spawn(sequence(store.clone(), due, stopping.clone())),
             tokio::spawn(deliverer.run(stopping.clone())),
+            tokio::spawn(duty::every("expire", EXPIRE_EVERY, stopping.clone(), {
+                let store = store.clone();
+                move || {
+                    let store = store.clone();
+                    async move { store.expire_due(EXPIRY_BATCH).await }
+                }
+            })),
             tokio::spawn(duty::every("sweep", SWEEP_EVERY, stopping.clone(), {
                 let store = store.clone();
                 move || {
@@ -127,6 +137,7 @@ async fn gauges(store: &Store) -> Result<(), store::Error> {
     let count = u32::try_from(backlog.count).unwrap_or(u32::MAX);
     metrics::gauge!("kashio_webhook_backlog").set(count);
     metrics::gauge!("kashio_webhook_oldest_seconds").set(seconds(backlog.oldest_millis));
+    metrics::gauge!("kashio_expiry_lag_seconds").set(seconds(store.expiry_lag_millis().await?));
     metrics::gauge!("kashio_event_sequence_lag_seconds").set(seconds(store.sequence_lag_millis().await?));
     Ok(())
 }

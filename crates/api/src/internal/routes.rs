@@ -3,7 +3,7 @@
 use actix_web::http::Method;
 use actix_web::web;
 
-use super::{accounts, audit, keys, service_keys};
+use super::{accounts, audit, channels, collections, keys, service_keys};
 use crate::routes::Handle;
 use crate::{docs, routes};
 
@@ -20,6 +20,8 @@ pub struct Route {
     pub public: Option<&'static str>,
     /// It needs no key.
     pub is_open: bool,
+    /// Banks' connectors call it, and the console does not.
+    pub is_collectors: bool,
     handle: Handle,
 }
 
@@ -42,6 +44,21 @@ pub fn all() -> Vec<Route> {
         route(Method::GET, "/service-keys/{id}", |to| to.to(service_keys::read)),
         route(Method::POST, "/service-keys/{id}/roll", |to| to.to(service_keys::roll)),
         route(Method::POST, "/service-keys/{id}/revoke", |to| to.to(service_keys::revoke)),
+        route(Method::PUT, "/channels/{id}", |to| to.to(channels::put)),
+        route(Method::GET, "/channels/{id}", |to| to.to(channels::read)),
+        route(Method::GET, "/channels", |to| to.to(channels::list)),
+        Route {
+            is_collectors: true,
+            ..route(Method::POST, "/collections/inquire", |to| to.to(collections::inquire))
+        },
+        Route {
+            is_collectors: true,
+            ..route(Method::POST, "/collections/pay", |to| to.to(collections::pay))
+        },
+        Route {
+            is_collectors: true,
+            ..route(Method::POST, "/collections/reverse", |to| to.to(collections::reverse))
+        },
         route(Method::GET, "/audit", |to| to.to(audit::list)),
         Route { is_open: true, ..route(Method::GET, "/openapi.json", |to| to.to(docs::internal_document)) },
     ];
@@ -50,7 +67,14 @@ pub fn all() -> Vec<Route> {
 }
 
 fn route(method: Method, path: &str, handle: Handle) -> Route {
-    Route { method, path: format!("{BASE}{path}"), public: None, is_open: false, handle }
+    Route {
+        method,
+        path: format!("{BASE}{path}"),
+        public: None,
+        is_open: false,
+        is_collectors: false,
+        handle,
+    }
 }
 
 /// A merchant's route below an account and a mode; the check of a key has no meaning there.
@@ -62,6 +86,7 @@ fn on_behalf(public: routes::Route) -> Option<Route> {
         path,
         public: Some(public.path),
         is_open: false,
+        is_collectors: false,
         handle: public.handle,
     })
 }

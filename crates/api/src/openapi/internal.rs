@@ -11,6 +11,8 @@ use crate::internal::routes;
 const ACCOUNTS: &str = "Cuentas";
 const KEYS: &str = "Claves";
 const SERVICES: &str = "Claves de servicio";
+const CHANNELS: &str = "Canales";
+const COLLECTIONS: &str = "Recaudación";
 const AUDIT: &str = "Auditoría";
 const ON_BEHALF: &str = "En nombre de una cuenta";
 
@@ -82,6 +84,12 @@ pub fn document(support_email: &str) -> Value {
             { "name": ACCOUNTS, "description": "Comercios y sus ajustes." },
             { "name": KEYS, "description": "Las claves de los comercios." },
             { "name": SERVICES, "description": "Las claves de la consola y de los conectores." },
+            { "name": CHANNELS, "description": "Los bancos y agentes que llaman." },
+            {
+                "name": COLLECTIONS,
+                "description": "Lo que llaman los bancos, por sus conectores: consulta, pago y extorno. Lo que resulta es 200 con un \
+                                `result`, también cuando se rechaza.",
+            },
             { "name": AUDIT, "description": "Quién hizo qué." },
             { "name": ON_BEHALF, "description": "Las rutas de los comercios, hechas por un operador." },
         ],
@@ -214,6 +222,7 @@ fn own_parameters() -> Map<String, Value> {
     add("mode", "mode", "path", true, "`test` o `live`.", "test");
     add("account-id", "id", "path", true, "La cuenta.", account);
     add("key-id", "id", "path", true, "La clave.", key);
+    add("channel-id", "id", "path", true, "El canal.", "bcp");
     add("service-key-id", "id", "path", true, "La clave de servicio.", service);
     add(
         "search",
@@ -263,6 +272,11 @@ fn shows(description: &str, shape: &str, example: Value) -> Map<String, Value> {
 
 fn makes(description: &str, shape: &str, example: Value) -> Map<String, Value> {
     answers([(201, answer(description, shape, &["Location"], &["Idempotent-Replayed"], example))])
+}
+
+/// Whatever comes of a bank's call.
+fn collected(shape: &str, example: Value) -> Map<String, Value> {
+    answers([(200, answer("El resultado.", shape, &[], &[], example))])
 }
 
 fn lists(shape: &str, example: Value) -> Map<String, Value> {
@@ -464,6 +478,62 @@ fn all() -> Vec<Operation> {
             vec![BODY, ONCE, ACTOR, ONE],
         ),
         own(
+            at("putChannel", "PUT", "/internal/v1/channels/{id}", CHANNELS, "Definir un canal"),
+            "Crea el canal o lo cambia; rige desde la llamada siguiente. Uno que nadie definió está abierto.",
+            with(&["internal.channel-id"], &WRITE),
+            takes("NewChannel", json!({ "name": "BCP", "open": true, "reversal_days": 0 })),
+            shows("El canal.", "Channel", channel()),
+            vec![BODY, ONCE, ACTOR, &["too_short", "out_of_range", "invalid_channel", "field_not_updatable"]],
+        ),
+        own(
+            at("getChannel", "GET", "/internal/v1/channels/{id}", CHANNELS, "Consultar un canal"),
+            "El canal, si alguien lo definió.",
+            with(&["internal.channel-id"], &COMMON),
+            None,
+            shows("El canal.", "Channel", channel()),
+            vec![ONE],
+        ),
+        own(
+            at("listChannels", "GET", "/internal/v1/channels", CHANNELS, "Listar los canales"),
+            "Todos los definidos.",
+            with(&["limit"], &COMMON),
+            None,
+            lists("ChannelList", channel()),
+            vec![LIST],
+        ),
+        own(
+            at("inquire", "POST", "/internal/v1/collections/inquire", COLLECTIONS, "Consultar una deuda"),
+            "Lo que se debe, y una promesa (`quote_id`) que vale 10 minutos.",
+            COMMON.to_vec(),
+            takes("Inquiry", inquiry()),
+            collected("InquiryAnswer", inquired()),
+            vec![BODY, &["channel_not_allowed"]],
+        ),
+        own(
+            at("pay", "POST", "/internal/v1/collections/pay", COLLECTIONS, "Avisar un pago"),
+            "La misma operación otra vez responde lo mismo, al pie de la letra, mientras el pago esté en pie. Lo que no se puede \
+             aplicar se rechaza; con `cash_taken` se guarda sin aplicar y responde `ok`.",
+            COMMON.to_vec(),
+            takes("CollectionPayment", paying()),
+            collected("OperationAnswer", paid()),
+            vec![BODY, &["channel_not_allowed"]],
+        ),
+        own(
+            at("reverse", "POST", "/internal/v1/collections/reverse", COLLECTIONS, "Extornar un pago"),
+            "Automático: hasta 24 horas después. Manual: el mismo día de Lima, o los días que el canal permita. Sin su pago, uno \
+             automático queda registrado, y el pago que llegue después se rechaza.",
+            COMMON.to_vec(),
+            takes("Reversal", reversing()),
+            collected(
+                "OperationAnswer",
+                json!({
+                    "result": { "code": "ok", "message": "Operación realizada." },
+                    "payment": "pay_live_2Lx8hVvQ4nRkTz7WmYb3Cd", "operation_number": "100000002",
+                }),
+            ),
+            vec![BODY, &["channel_not_allowed"]],
+        ),
+        own(
             at("listAudit", "GET", "/internal/v1/audit", AUDIT, "Consultar el registro de auditoría"),
             "Toda escritura interna y todo hecho de seguridad, de lo más nuevo a lo más antiguo; con `after`, al revés.",
             with(
@@ -517,6 +587,55 @@ fn service_key() -> Value {
     json!({
         "object": "service_key", "id": "key_live_2Lx8hVvQ4nRkTz7WmYb3Cd", "name": "conector BCP", "role": "collector",
         "channel": "bcp", "prefix": "ik_DemoConsole1", "last4": "FHpo", "created": "2020-01-01T05:00:00",
+    })
+}
+
+fn channel() -> Value {
+    json!({ "object": "channel", "id": "bcp", "name": "BCP", "open": true, "reversal_days": 0 })
+}
+
+fn inquiry() -> Value {
+    json!({
+        "channel": "bcp", "agreement": "000001", "ktin": "263264817050", "operated_at": "2026-11-22T10:00:00-05:00",
+        "operation_number": "000122", "trace_id": "c-1",
+    })
+}
+
+fn inquired() -> Value {
+    json!({
+        "result": { "code": "ok", "message": "Operación realizada." },
+        "debts": [{
+            "ktin": "263264817050", "invoice": "inv_live_2Lx8hVvQ4nRkTz7WmYb3Cd",
+            "description": "Bodega Rosita INV-000001-001", "customer_name": "JUAN PEREZ",
+            "issued": "2026-11-22T14:00:00Z", "sub_total": "20.00", "late_fee": "0.00", "fees": "0.00",
+            "total": "20.00", "currency": "PEN", "expires": "2026-11-23T14:00:00Z",
+        }],
+        "quote_id": "quo_live_2Lx8hVvQ4nRkTz7WmYb3Cd",
+    })
+}
+
+fn paying() -> Value {
+    json!({
+        "channel": "bcp", "agreement": "000001", "ktin": "263264817050", "operation_number": "000123",
+        "operated_at": "2026-11-22T10:01:00-05:00", "amount": "20.00", "currency": "PEN", "payment_form": "efectivo",
+        "quote_id": "quo_live_2Lx8hVvQ4nRkTz7WmYb3Cd", "cash_taken": false, "trace_id": "p-1",
+    })
+}
+
+fn paid() -> Value {
+    json!({
+        "result": { "code": "ok", "message": "Operación realizada." },
+        "payment": "pay_live_2Lx8hVvQ4nRkTz7WmYb3Cd", "operation_number": "100000001",
+        "receipt": "KASHIO\nBodega Rosita\nORDEN INV-000001-001\nCODIGO 263264817050\nMONTO S/ 20.00\n\
+                    22/11/2026 10:01 LIMA\nOPERACION 100000001\nPAGO REALIZADO",
+    })
+}
+
+fn reversing() -> Value {
+    json!({
+        "channel": "bcp", "agreement": "000001", "ktin": "263264817050", "original_operation_number": "000123",
+        "original_operated_at": "2026-11-22T10:01:00-05:00", "operation_number": "000124", "kind": "automatic",
+        "trace_id": "r-1",
     })
 }
 

@@ -100,7 +100,7 @@ pub(super) struct Operation {
 
 /// Every operation, in the order of the page.
 pub(super) fn all() -> Vec<Operation> {
-    own().into_iter().chain(super::telling::all()).collect()
+    own().into_iter().chain(super::money::all()).chain(super::telling::all()).collect()
 }
 
 fn own() -> Vec<Operation> {
@@ -429,7 +429,7 @@ pub(super) fn invoice_example() -> Value {
     })
 }
 
-fn voided_example() -> Value {
+pub(super) fn voided_example() -> Value {
     let mut invoice = invoice_example();
     invoice["status"] = json!("voided");
     invoice["version"] = json!(2);

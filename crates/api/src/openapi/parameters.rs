@@ -218,6 +218,7 @@ pub(super) fn all() -> Map<String, Value> {
         ),
     ];
     all.extend(event);
+    all.extend(payment(text, id));
     let mut add = |name: &str, parameter: Value| all.insert(key(name), parameter);
     for parameter in LIST {
         let described = json!({
@@ -227,6 +228,47 @@ pub(super) fn all() -> Map<String, Value> {
         add(parameter.name, described);
     }
     all
+}
+
+/// Those of the list of payments.
+fn payment(
+    text: impl Fn(&str, &str, &str, &str, Value) -> (String, Value),
+    id: impl Fn(&str) -> Value,
+) -> Vec<(String, Value)> {
+    let query = |name: &str, description: &str, schema: Value| {
+        text(&key(&format!("payment.{name}")), name, "query", description, schema)
+    };
+    let states = ["applied", "unapplied", "reversed", "returned"].map(any_case).join("|");
+    let states = format!("^({states})(,({states}))*$");
+    let moment = || schema(&Kind::Moment);
+    vec![
+        text("payment-id", "id", "path", "Identificador del pago.", id("pay")),
+        query("starting_after", "Cursor: los pagos que siguen a este, hacia los más antiguos.", id("pay")),
+        query("start", "Otro nombre de `starting_after`.", id("pay")),
+        query("ending_before", "Cursor: los que preceden a este, hacia los más nuevos.", id("pay")),
+        query("end", "Otro nombre de `ending_before`.", id("pay")),
+        query("date", "Solo los pagados este día de Lima, según el banco, `yyyy-MM-dd`.", schema(&Kind::Day)),
+        query("received[gte]", "Avisados en este momento o después.", moment()),
+        query("received[gt]", "Avisados después de este momento.", moment()),
+        query("received[lte]", "Avisados en este momento o antes.", moment()),
+        query("received[lt]", "Avisados antes de este momento.", moment()),
+        query(
+            "channel",
+            "Solo los de este banco o agente.",
+            json!({ "type": "string", "pattern": "^[a-z0-9_-]{1,40}$", "examples": ["bcp"] }),
+        ),
+        query(
+            "status",
+            "Solo los que están así: `applied`, `unapplied`, `reversed`, `returned`; varios, separados por comas.",
+            json!({ "type": "string", "maxLength": 200, "pattern": states, "examples": ["unapplied"] }),
+        ),
+        query(
+            "operation_number",
+            "Solo los que el banco numeró así.",
+            json!({ "type": "string", "minLength": 1, "maxLength": 12, "examples": ["000123"] }),
+        ),
+        query("invoice", "Solo los de esta orden.", id("inv")),
+    ]
 }
 
 /// What a header of an answer says.

@@ -8,7 +8,7 @@ use super::operations::{BODY, COMMON, ONCE, ONE, Operation, answer, answers, wit
 pub(super) const EVENTS: &str = "Eventos";
 pub(super) const WEBHOOKS: &str = "Webhooks";
 
-const PAGE: &[&str] = &[
+pub(super) const PAGE: &[&str] = &[
     "unknown_parameter",
     "duplicate_field",
     "invalid_character",
@@ -28,7 +28,7 @@ const LIST: &[&str] = &[
 const ENDPOINT: &[&str] = &["too_long", "invalid_url", "invalid_event_type"];
 const SECRET: &[&str] = &["secret_already_shown"];
 
-struct Name {
+pub(super) struct Name {
     id: &'static str,
     method: &'static str,
     path: &'static str,
@@ -36,7 +36,7 @@ struct Name {
     summary: &'static str,
 }
 
-const fn name(
+pub(super) const fn name(
     id: &'static str,
     method: &'static str,
     path: &'static str,
@@ -46,7 +46,7 @@ const fn name(
     Name { id, method, path, tag, summary }
 }
 
-fn operation(
+pub(super) fn operation(
     Name { id, method, path, tag, summary }: Name,
     description: &'static str,
     parameters: Vec<&'static str>,
@@ -57,7 +57,7 @@ fn operation(
     Operation { id, method, path, tag, summary, description, parameters, body, answers, codes }
 }
 
-fn takes(shape: &str, example: Value) -> Option<Value> {
+pub(super) fn takes(shape: &str, example: Value) -> Option<Value> {
     Some(json!({ "schema": { "$ref": format!("#/components/schemas/{shape}") }, "example": example }))
 }
 

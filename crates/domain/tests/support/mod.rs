@@ -122,6 +122,9 @@ pub(crate) fn opened(draft: Draft, account: &Account, at: Moment) -> Invoice {
 pub(crate) fn bank_took(number: u128, amount: Amount, currency: Currency, paid_at: Moment) -> Payment {
     Payment {
         id: id(number),
+        owner: owner(),
+        invoice: id(2),
+        ktin: opening(at("2026-11-20T15:00:00")).ktin,
         amount,
         currency,
         channel: "bcp".to_owned(),
@@ -129,5 +132,6 @@ pub(crate) fn bank_took(number: u128, amount: Amount, currency: Currency, paid_a
         paid_at,
         received_at: paid_at.plus_seconds(1),
         status: PaymentStatus::Applied,
+        replaced: None,
     }
 }

@@ -9,6 +9,7 @@
 #![allow(unreachable_pub, reason = "a test program has no outside")]
 
 mod bad_input;
+mod bank;
 mod canaries;
 mod configuration;
 mod contract;

@@ -383,7 +383,7 @@ pub fn order(invoice_id: &str) -> Value {
     })
 }
 
-async fn send(
+pub async fn send(
     client: &reqwest::Client,
     listener: Listener,
     method: Method,

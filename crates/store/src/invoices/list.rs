@@ -14,7 +14,7 @@ use domain::money::Currency;
 use domain::time::Moment;
 use sqlx::{Postgres, QueryBuilder};
 
-const COLUMNS: &str = "id, created, invoice_id, request_datetime, customer, sub_merchant::text as sub_merchant, \
+pub(super) const COLUMNS: &str = "id, created, invoice_id, request_datetime, customer, sub_merchant::text as sub_merchant, \
      url_success, url_error, metadata::text as metadata, size_qr, ktin, token, late_fee_rule, content, currency, \
      sub_total, due, expires, status, version, paid_at, payment_id, late_fee, now() as at";
 

@@ -94,7 +94,7 @@ fn race(
 ) -> BoxFuture<'static, (Uuid, bool)> {
     let expires = invoice.terms.expires;
     let in_time = expires.plus_seconds(-1);
-    let payment = world.bank_took(invoice.terms.sub_total, in_time);
+    let payment = world.bank_took(&invoice, in_time);
     let wish = if amends_amount {
         Amendment { amount: Some(money("35.50")), ..Amendment::default() }
     } else {

@@ -157,7 +157,7 @@ async fn a_stale_change_takes_everything_beside_it_back() {
     let rows = world.rows().await;
 
     let in_time = fresh.created;
-    let payment = world.bank_took(fresh.terms.sub_total, in_time);
+    let payment = world.bank_took(&fresh, in_time);
     let stamp = || world.store.stamp(world.now()).unwrap();
     let changes = [
         world.opening(order("PEDIDO-3")).await,

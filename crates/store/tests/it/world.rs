@@ -135,7 +135,7 @@ impl World {
     }
 
     pub(crate) async fn pay(&self, invoice: &Invoice, paid_at: Moment) -> Result<Did, Stop> {
-        let payment = self.bank_took(invoice.terms.sub_total, paid_at);
+        let payment = self.bank_took(invoice, paid_at);
         self.change(invoice, move |invoice, stamp| invoice.pay(payment.clone(), stamp)).await
     }
 
@@ -157,16 +157,20 @@ impl World {
         found.unwrap().map(|known| known.invoice)
     }
 
-    pub(crate) fn bank_took(&self, amount: Amount, paid_at: Moment) -> Payment {
+    pub(crate) fn bank_took(&self, invoice: &Invoice, paid_at: Moment) -> Payment {
         Payment {
             id: PaymentId::new(self.store.clock().unix_millis(), &rand::random()),
-            amount,
+            owner: invoice.owner,
+            invoice: invoice.id,
+            ktin: invoice.order.ktin,
+            amount: invoice.terms.sub_total,
             currency: Currency::Pen,
             channel: "bcp".to_owned(),
             operation_number: "000123".to_owned(),
             paid_at,
             received_at: self.now(),
             status: PaymentStatus::Applied,
+            replaced: None,
         }
     }
 

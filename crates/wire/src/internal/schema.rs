@@ -21,6 +21,14 @@ pub fn all() -> Vec<(String, RefOr<Schema>)> {
     schema::add::<ServiceKeyList>(&mut shapes);
     schema::add::<NewServiceKey>(&mut shapes);
     schema::add::<RollKey>(&mut shapes);
+    schema::add::<super::channel::Body<'_>>(&mut shapes);
+    schema::add::<ChannelList>(&mut shapes);
+    schema::add::<NewChannel>(&mut shapes);
+    schema::add::<Inquiry>(&mut shapes);
+    schema::add::<CollectionPayment>(&mut shapes);
+    schema::add::<Reversal>(&mut shapes);
+    schema::add::<super::collection::InquiryBody>(&mut shapes);
+    schema::add::<super::collection::OperationBody>(&mut shapes);
     schema::add::<super::audit::Body<'_>>(&mut shapes);
     schema::add::<AuditEntryList>(&mut shapes);
     shapes.extend(schema::all());
@@ -189,6 +197,95 @@ pub(crate) struct RollKey {
     overlap_seconds: Option<i64>,
 }
 
+/// Un canal: lo que falta es como en uno que nadie definió.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewChannel {
+    /// Su nombre, como lo conocen quienes pagan; si falta, su identificador.
+    #[schema(min_length = 1, max_length = 100, examples("BCP"))]
+    name: Option<String>,
+    /// Si acepta consultas y pagos; si falta, sí.
+    open: Option<bool>,
+    /// Por cuántos días de Lima después del suyo se puede extornar un pago a mano.
+    #[schema(value_type = i64, required = false, minimum = 0, maximum = 365, default = 0)]
+    reversal_days: Option<i64>,
+    /// El mismo de la ruta.
+    #[schema(examples("bcp"))]
+    id: Option<String>,
+    /// Siempre `channel`.
+    #[schema(pattern = "^channel$")]
+    object: Option<String>,
+}
+
+macro_rules! messages {
+    ($($(#[$meta:meta])* $name:ident { $($(#[$field_meta:meta])* $field:ident: $type:ty,)* })*) => {$(
+        $(#[$meta])*
+        #[derive(ToSchema)]
+        #[serde(deny_unknown_fields)]
+        pub(crate) struct $name {
+            /// El canal de la clave de servicio.
+            #[schema(examples("bcp"))]
+            channel: String,
+            /// El convenio que eligió quien paga.
+            #[schema(min_length = 1, max_length = 40, examples("000001"))]
+            agreement: String,
+            /// El código de pago.
+            #[schema(examples("263264817050"))]
+            ktin: String,
+            /// El número de esta operación en el banco, único en el día de Lima.
+            #[schema(min_length = 1, max_length = 12, examples("000123"))]
+            operation_number: String,
+            $($(#[$field_meta])* $field: $type,)*
+            /// El identificador del mensaje en el banco.
+            #[schema(max_length = 64)]
+            trace_id: Option<String>,
+        }
+    )*};
+}
+
+messages! {
+    /// Una consulta.
+    Inquiry {
+        /// Cuándo, según el banco, con `Z` o su diferencia.
+        #[schema(examples("2026-11-22T10:00:00-05:00"))]
+        operated_at: String,
+    }
+
+    /// Un pago.
+    CollectionPayment {
+        /// Cuándo, según el banco, con `Z` o su diferencia: decide si fue a tiempo.
+        #[schema(examples("2026-11-22T10:01:00-05:00"))]
+        operated_at: String,
+        /// El monto, con dos decimales.
+        #[schema(examples("20.00"))]
+        amount: String,
+        /// La moneda del convenio.
+        #[schema(examples("PEN"))]
+        currency: String,
+        /// Cómo se pagó, en palabras del banco.
+        #[schema(max_length = 64, examples("efectivo"))]
+        payment_form: Option<String>,
+        /// La promesa de la consulta.
+        #[schema(examples("quo_live_2Lx8hVvQ4nRkTz7WmYb3Cd"))]
+        quote_id: Option<String>,
+        /// Si el banco ya tiene el dinero: entonces no se rechaza, se guarda. Si falta, no.
+        cash_taken: Option<bool>,
+    }
+
+    /// Un extorno.
+    Reversal {
+        /// El número de operación del pago.
+        #[schema(min_length = 1, max_length = 12, examples("000123"))]
+        original_operation_number: String,
+        /// Cuándo fue el pago, según el banco, con `Z` o su diferencia.
+        #[schema(examples("2026-11-22T10:01:00-05:00"))]
+        original_operated_at: String,
+        /// `automatic` o `manual`.
+        #[schema(pattern = "^(automatic|manual)$", examples("automatic"))]
+        kind: String,
+    }
+}
+
 macro_rules! lists {
     ($($(#[$doc:meta])* $name:ident of $item:ty;)*) => {$(
         $(#[$doc])*
@@ -212,6 +309,8 @@ lists! {
     InternalKeyList of super::key::Key<'static>;
     /// Una página de claves de servicio.
     ServiceKeyList of super::key::ServiceKey<'static>;
+    /// Los canales.
+    ChannelList of super::channel::Body<'static>;
     /// Una página del registro de auditoría.
     AuditEntryList of super::audit::Body<'static>;
 }

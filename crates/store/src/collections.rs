@@ -1,0 +1,699 @@
+//! Collections: what a bank asks or tells, judged behind the lock of the invoice that it is about, and answered once.
+//!
+//! Everything said about an invoice is said one after another. A message is known by its key (channel, agreement, Lima
+//! day, operation number, ktin, verb); what was judged is answered again to the byte. What could not be judged (a
+//! message that can not be as it is, an unknown number, a closed channel) holds no key: the bank may come again.
+//!
+//! The answer is rendered by whoever calls, inside the transaction, and the store never looks into it. Merchants' tests
+//! and the sample payer of the payment page come the same way.
+
+use bytes::Bytes;
+use domain::account::{Account, Mode, Owner};
+use domain::change::Stamp;
+use domain::collection::{self, Channel, Operation, ResultCode, ReversalKind, Said, Verb};
+use domain::id::{Id, InvoiceId, QuoteId};
+use domain::invoice::Invoice;
+use domain::money::{Amount, Currency};
+use domain::payment::{Payment, PaymentStatus, Reason};
+use domain::quote::Quote;
+use domain::time::Moment;
+use uuid::Uuid;
+
+use crate::error::{Conflict, Error};
+use crate::invoices::Known;
+use crate::{Store, Tx, random};
+
+/// A call of a bank.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// What it wants.
+    pub verb: Verb,
+    /// Who calls.
+    pub channel: String,
+    /// Whose invoices it can see: banks see live ones.
+    pub mode: Mode,
+    /// Only invoices of accounts that list the agreement. Merchants' tests have no agreement.
+    pub needs_agreement: bool,
+    /// What it says.
+    pub said: Said,
+    /// What is wrong with it, when it can not be as it is.
+    pub fault: Option<String>,
+}
+
+/// What an answer is rendered from.
+pub struct Outcome {
+    /// What came of the call.
+    pub code: ResultCode,
+    /// What is wrong with the message, for whoever reads the answer.
+    pub fault: Option<String>,
+    /// Our number of the operation.
+    pub number: Option<i64>,
+    /// The invoice as it is after the call, and the account that it belongs to.
+    pub about: Option<(Known, Account)>,
+    /// What was promised.
+    pub quote: Option<Quote>,
+    /// The money that came or went.
+    pub payment: Option<Payment>,
+}
+
+/// Writes an answer.
+pub type Render = fn(&Outcome) -> Vec<u8>;
+
+/// An answer, and what else is to be known of it.
+#[derive(Clone, Debug)]
+pub struct Collected {
+    /// What came of the call.
+    pub code: ResultCode,
+    /// The answer.
+    pub body: Bytes,
+    /// Something that people should look at.
+    pub alert: Option<&'static str>,
+}
+
+/// A judged message about the same invoice that this one may belong to.
+struct Earlier {
+    id: Uuid,
+    verb: String,
+    code: String,
+    body: Vec<u8>,
+    operation_number: Option<String>,
+    original_number: Option<String>,
+    operated_at: Option<chrono::DateTime<chrono::Utc>>,
+    amount: Option<i64>,
+    currency: Option<String>,
+    cash_taken: Option<bool>,
+    payment: Option<Uuid>,
+    quote: Option<Uuid>,
+}
+
+impl Earlier {
+    fn is(&self, verb: Verb, number: &str, operation: &Operation) -> bool {
+        let at = self.operated_at.map(Moment::truncated);
+        self.verb == verb.as_str()
+            && self.operation_number.as_deref() == Some(number)
+            && at.is_some_and(|at| operation.is_same_as_of(at))
+    }
+
+    /// A reversal that came before its payment.
+    fn is_tombstone_of(&self, operation: &Operation) -> bool {
+        let at = self.operated_at.map(Moment::truncated);
+        self.code == ResultCode::ReversalRecorded.as_str()
+            && self.original_number.as_deref() == Some(&operation.number)
+            && at.is_some_and(|at| operation.is_same_as_of(at))
+    }
+
+    fn is_of_the_same_day(&self, operation: &Operation) -> bool {
+        self.operated_at.is_some_and(|at| Moment::truncated(at).lima_day() == operation.day())
+    }
+
+    fn says_the_same_money(&self, said: &Said) -> bool {
+        self.amount == said.amount.map(Amount::centimos)
+            && self.currency.as_deref() == said.currency.map(Currency::as_str)
+    }
+}
+
+/// What was decided, before it is written down.
+struct Verdict {
+    outcome: Outcome,
+    /// The same message again is answered the same.
+    is_judged: bool,
+    alert: Option<&'static str>,
+}
+
+impl Verdict {
+    fn unjudged(code: ResultCode, fault: Option<&str>) -> Verdict {
+        let fault = fault.map(str::to_owned);
+        let outcome = Outcome { code, fault, number: None, about: None, quote: None, payment: None };
+        Verdict { outcome, is_judged: false, alert: None }
+    }
+
+    fn bad_request(fault: &str) -> Verdict {
+        Verdict::unjudged(ResultCode::BadRequest, Some(fault))
+    }
+
+    fn alerting(self, alert: &'static str) -> Verdict {
+        Verdict { alert: Some(alert), ..self }
+    }
+}
+
+/// Either an answer that was given before, or something to be written down.
+enum Judged {
+    Before(ResultCode, Vec<u8>),
+    Now(Box<Verdict>),
+}
+
+impl From<Verdict> for Judged {
+    fn from(verdict: Verdict) -> Judged {
+        Judged::Now(Box::new(verdict))
+    }
+}
+
+impl Store {
+    /// Answers a call of a bank. It may run again: what was committed is then found and answered.
+    ///
+    /// # Errors
+    /// When the database can not be asked; nothing was done, or it is found by the next try.
+    pub async fn collect(&self, call: Call, render: Render) -> Result<Collected, Error> {
+        let name = match call.verb {
+            Verb::Inquire => "collect_inquire",
+            Verb::Pay => "collect_pay",
+            Verb::Reverse => "collect_reverse",
+        };
+        let collected = self.transaction(name, move |tx| {
+            let call = call.clone();
+            Box::pin(async move { tx.collect(&call, render).await })
+        });
+        collected.await
+    }
+
+    /// A number that no operation has had for a long time: 9 digits.
+    ///
+    /// # Errors
+    /// When the database can not be asked.
+    pub async fn next_operation_number(&self) -> Result<i64, Error> {
+        self.read("next_operation_number", |tx| Box::pin(async move { tx.next_number().await })).await
+    }
+}
+
+impl Tx {
+    /// Answers a call of a bank inside a transaction that does more: see [`Store::collect`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn collect(&mut self, call: &Call, render: Render) -> Result<Collected, Error> {
+        let judged = match self.judge(call).await {
+            // Somebody issued the reference again just now, or answers the very same message.
+            Err(Error::Conflict(Conflict::InvoiceId | Conflict::Collection)) => return Err(Error::Stale),
+            judged => judged?,
+        };
+        match judged {
+            Judged::Before(code, body) => Ok(Collected { code, body: body.into(), alert: None }),
+            Judged::Now(verdict) => {
+                let body = render(&verdict.outcome);
+                match self.record(call, &verdict, &body).await {
+                    Err(Error::Conflict(Conflict::Collection)) => return Err(Error::Stale),
+                    recorded => recorded?,
+                }
+                Ok(Collected { code: verdict.outcome.code, body: body.into(), alert: verdict.alert })
+            }
+        }
+    }
+
+    async fn judge(&mut self, call: &Call) -> Result<Judged, Error> {
+        let operation = call.said.operation(&call.channel);
+        let Some(operation) = operation.filter(|_| call.fault.is_none()) else {
+            return Ok(Verdict::bad_request(call.fault.as_deref().unwrap_or_default()).into());
+        };
+        let found = self.owner_of_ktin(operation.ktin).await?;
+        let Some((owner, id)) = found.filter(|(owner, _)| owner.mode == call.mode) else {
+            return Ok(Verdict::unjudged(ResultCode::UnknownCode, None).into());
+        };
+        let known = self.invoices(owner).lock(id).await?;
+        let known = known.ok_or(Error::Corrupt { table: "invoices", id: id.uuid() })?;
+        let account = self.account(owner.account).await?;
+        let account = account.ok_or(Error::Corrupt { table: "accounts", id: owner.account.uuid() })?.account;
+        let case = Case { call, operation, known, account };
+        match call.verb {
+            Verb::Inquire => self.judge_inquiry(case).await,
+            Verb::Pay => self.judge_payment(case).await,
+            Verb::Reverse => self.judge_reversal(case).await,
+        }
+    }
+
+    async fn judge_inquiry(&mut self, case: Case<'_>) -> Result<Judged, Error> {
+        let Case { operation, known, .. } = &case;
+        let seen = known.invoice.seen_at(known.at);
+        for earlier in self.earlier(operation, &operation.number).await? {
+            if !earlier.is(Verb::Inquire, &operation.number, operation) {
+                continue;
+            }
+            // While what was promised is still so, it is said again; else it is a new question.
+            let promised = match earlier.quote {
+                Some(quote) => self.quote(known.invoice.owner, Id::from_uuid(quote)).await?,
+                None => None,
+            };
+            let holds = promised.is_some_and(|quote| {
+                known.at < quote.expires
+                    && collection::refusal_of(seen.status).is_none()
+                    && (quote.currency, quote.total()) == (known.invoice.terms.currency, seen.total())
+            });
+            if holds {
+                return Ok(Judged::Before(ResultCode::Ok, earlier.body));
+            }
+            self.forget(earlier.id).await?;
+        }
+        let Some(currency) = case.agreed_currency() else {
+            return Ok(Verdict::unjudged(ResultCode::UnknownCode, None).into());
+        };
+        if currency != known.invoice.terms.currency {
+            return Ok(Verdict::unjudged(ResultCode::UnknownCode, None).into());
+        }
+        if let Some(fault) = case.fault_of_time() {
+            return Ok(Verdict::bad_request(fault).into());
+        }
+        if !self.channel_of(case.call).await?.open {
+            return Ok(Verdict::unjudged(ResultCode::ChannelClosed, None).into());
+        }
+        if let Some(code) = collection::refusal_of(seen.status) {
+            return Ok(case.concerning(Verdict::unjudged(code, None)).into());
+        }
+        let quote = Quote::of(&seen, self.new_id()?, known.at);
+        self.save_quote(&quote, operation).await?;
+        let outcome = Outcome {
+            code: ResultCode::Ok,
+            fault: None,
+            number: None,
+            about: None,
+            quote: Some(quote),
+            payment: None,
+        };
+        Ok(case.concerning(Verdict { outcome, is_judged: true, alert: None }).into())
+    }
+
+    async fn judge_payment(&mut self, mut case: Case<'_>) -> Result<Judged, Error> {
+        let said = &case.call.said;
+        let (Some(amount), Some(currency)) = (said.amount, said.currency) else {
+            return Ok(Verdict::bad_request("amount").into());
+        };
+        let owner = case.known.invoice.owner;
+        let earlier = self.earlier(&case.operation, &case.operation.number).await?;
+        for before in &earlier {
+            let is_same_key = before.is_of_the_same_day(&case.operation);
+            if !before.is(Verb::Pay, &case.operation.number, &case.operation)
+                || !(is_same_key || before.says_the_same_money(said))
+            {
+                continue;
+            }
+            if !before.says_the_same_money(said) {
+                let verdict = Verdict::unjudged(ResultCode::AmountMismatch, Some("amount"));
+                return Ok(case
+                    .concerning(verdict.alerting("the same operation with another amount"))
+                    .into());
+            }
+            if let Some(payment) = before.payment {
+                let payment = self.payments(owner).lock(Id::from_uuid(payment)).await?;
+                let is_reversed =
+                    payment.is_some_and(|known| known.payment.status == PaymentStatus::Reversed);
+                if is_reversed {
+                    return Ok(case.concerning(Verdict::unjudged(ResultCode::AlreadyReversed, None)).into());
+                }
+            } else if said.cash_taken && before.cash_taken != Some(true) {
+                // It was refused before the bank had the money; now it has.
+                self.forget(before.id).await?;
+                continue;
+            }
+            return Ok(Judged::Before(code_of(before)?, before.body.clone()));
+        }
+        if earlier.iter().any(|before| before.is_tombstone_of(&case.operation)) {
+            return Ok(case.concerning(Verdict::unjudged(ResultCode::AlreadyReversed, None)).into());
+        }
+
+        let Some(agreed) = case.agreed_currency() else {
+            return Ok(Verdict::unjudged(ResultCode::UnknownCode, None).into());
+        };
+        if currency != agreed {
+            return Ok(case.concerning(Verdict::bad_request("currency")).into());
+        }
+        let quote = self.quote_for(&case, amount, currency).await?;
+        if quote.is_none() && case.known.invoice.terms.currency != agreed {
+            return Ok(Verdict::unjudged(ResultCode::UnknownCode, None).into());
+        }
+        let is_too_old = case.operation.is_too_old(case.known.at);
+        if let Some(fault) = case.fault_of_time().filter(|_| !(is_too_old && said.cash_taken)) {
+            return Ok(case.concerning(Verdict::bad_request(fault)).into());
+        }
+        if !said.cash_taken && !self.channel_of(case.call).await?.open {
+            return Ok(Verdict::unjudged(ResultCode::ChannelClosed, None).into());
+        }
+        let invoice = &case.known.invoice;
+        let is_expired = invoice.status == domain::invoice::Status::Expired;
+        let superseded = is_expired && self.invoices(owner).was_issued_again(invoice).await?;
+        let payment = Payment {
+            id: self.new_id()?,
+            owner,
+            invoice: invoice.id,
+            ktin: case.operation.ktin,
+            amount,
+            currency,
+            channel: case.operation.channel.clone(),
+            operation_number: case.operation.number.clone(),
+            paid_at: case.operation.at,
+            received_at: case.known.at,
+            status: PaymentStatus::Applied,
+            replaced: None,
+        };
+        let stamp = self.store().stamp(case.known.at)?;
+        let (code, change) = if is_too_old {
+            (ResultCode::Ok, payment.keep(Reason::TooOld, invoice, stamp))
+        } else {
+            collection::pay(invoice, payment, quote.as_ref(), superseded, said.cash_taken, stamp)
+        };
+        self.save(std::slice::from_ref(&change)).await?;
+        let payment = change.payment.clone();
+        let number = if payment.is_some() { Some(self.next_number().await?) } else { None };
+        case.known.invoice = change.after(invoice).clone();
+        let outcome = Outcome { code, fault: None, number, about: None, quote, payment };
+        Ok(case.concerning(Verdict { outcome, is_judged: true, alert: None }).into())
+    }
+
+    async fn judge_reversal(&mut self, mut case: Case<'_>) -> Result<Judged, Error> {
+        let said = &case.call.said;
+        let (Some(kind), Some(original)) = (said.kind, said.original_number.clone()) else {
+            return Ok(Verdict::bad_request("kind").into());
+        };
+        let reversed = Operation { number: original.clone(), ..case.operation.clone() };
+        for before in self.earlier(&case.operation, &case.operation.number).await? {
+            if !before.is(Verb::Reverse, &case.operation.number, &case.operation)
+                || !before.is_of_the_same_day(&case.operation)
+            {
+                continue;
+            }
+            if before.original_number.as_deref() != Some(&original) {
+                return Ok(case.concerning(Verdict::bad_request("operation_number")).into());
+            }
+            return Ok(Judged::Before(code_of(&before)?, before.body));
+        }
+        let earlier = self.earlier(&reversed, &original).await?;
+        let mut payments: Vec<&Earlier> =
+            earlier.iter().filter(|before| before.is(Verb::Pay, &original, &reversed)).collect();
+        payments.sort_by_key(|before| !before.is_of_the_same_day(&reversed));
+        let money = payments.into_iter().find_map(|before| before.payment);
+        let channel = self.channel_of(case.call).await?;
+        let Some(money) = money else {
+            return self.judge_reversal_of_nothing(case, kind, &channel).await;
+        };
+        let owner = case.known.invoice.owner;
+        let corrupt = Error::Corrupt { table: "payments", id: money };
+        let payment = self.payments(owner).lock(Id::from_uuid(money)).await?.ok_or(corrupt)?.payment;
+        match &payment.status {
+            PaymentStatus::Applied | PaymentStatus::Unapplied { .. } => {}
+            PaymentStatus::Reversed => {
+                return Ok(case.concerning(Verdict::unjudged(ResultCode::AlreadyReversed, None)).into());
+            }
+            // Its payer has it back from us: were it reversed, he would have it twice.
+            PaymentStatus::Returned { .. } => {
+                let verdict = Verdict::unjudged(ResultCode::NotFoundPayment, Some("returned"));
+                return Ok(case.concerning(verdict.alerting("a reversal of returned money")).into());
+            }
+        }
+        if !channel.may_reverse(kind, payment.paid_at, case.known.at) {
+            let verdict = Verdict::bad_request("original_operated_at");
+            return Ok(case.concerning(verdict.alerting("a reversal that came too late")).into());
+        }
+        if payment.invoice != case.known.invoice.id {
+            // Support applied it to another invoice of the same account.
+            let id = payment.invoice;
+            let other = self.invoices(owner).lock(id).await?;
+            case.known = other.ok_or(Error::Corrupt { table: "invoices", id: id.uuid() })?;
+        }
+        let stamp = self.store().stamp(case.known.at)?;
+        let change = self.taken_back(payment, &case.known.invoice, stamp)?;
+        self.save(std::slice::from_ref(&change)).await?;
+        case.known.invoice = change.after(&case.known.invoice).clone();
+        let number = Some(self.next_number().await?);
+        let code = ResultCode::Ok;
+        let outcome =
+            Outcome { code, fault: None, number, about: None, quote: None, payment: change.payment };
+        Ok(case.concerning(Verdict { outcome, is_judged: true, alert: None }).into())
+    }
+
+    fn taken_back(
+        &self,
+        payment: Payment,
+        invoice: &Invoice,
+        stamp: Stamp,
+    ) -> Result<domain::change::Change, Error> {
+        let id = payment.id.uuid();
+        let taken = match payment.status {
+            PaymentStatus::Applied => invoice.reverse(payment, stamp),
+            PaymentStatus::Unapplied { .. } | PaymentStatus::Reversed | PaymentStatus::Returned { .. } => {
+                payment.reverse(invoice, stamp)
+            }
+        };
+        // An applied payment is its invoice's; a trigger sees to it.
+        taken.map_err(|_| Error::Corrupt { table: "payments", id })
+    }
+
+    async fn judge_reversal_of_nothing(
+        &mut self,
+        case: Case<'_>,
+        kind: ReversalKind,
+        channel: &Channel,
+    ) -> Result<Judged, Error> {
+        if case.agreed_currency().is_none() {
+            return Ok(Verdict::unjudged(ResultCode::UnknownCode, None).into());
+        }
+        if case.operation.is_of_the_future(case.known.at) {
+            return Ok(case.concerning(Verdict::bad_request("original_operated_at")).into());
+        }
+        if !channel.may_reverse(kind, case.operation.at, case.known.at) {
+            let verdict = Verdict::bad_request("original_operated_at");
+            return Ok(case.concerning(verdict.alerting("a reversal that came too late")).into());
+        }
+        Ok(match kind {
+            ReversalKind::Manual => {
+                case.concerning(Verdict::unjudged(ResultCode::NotFoundPayment, None)).into()
+            }
+            ReversalKind::Automatic => {
+                let number = Some(self.next_number().await?);
+                let code = ResultCode::ReversalRecorded;
+                let outcome = Outcome { code, fault: None, number, about: None, quote: None, payment: None };
+                case.concerning(Verdict { outcome, is_judged: true, alert: None }).into()
+            }
+        })
+    }
+
+    async fn channel_of(&mut self, call: &Call) -> Result<Channel, Error> {
+        Ok(self.channel(&call.channel).await?.unwrap_or_else(|| Channel::unknown(&call.channel)))
+    }
+
+    async fn earlier(&mut self, operation: &Operation, number: &str) -> Result<Vec<Earlier>, Error> {
+        let rows = sqlx::query_as!(
+            Earlier,
+            r#"
+            select id, verb, code, body, operation_number, original_number, operated_at, amount, currency, cash_taken,
+                   payment, quote
+            from collections
+            where ktin = $1 and channel = $2 and agreement = $3 and is_judged
+              and (operation_number = $4 or original_number = $4)
+            order by id
+            "#,
+            operation.ktin.number(),
+            operation.channel,
+            operation.agreement,
+            number,
+        )
+        .fetch_all(self.connection())
+        .await?;
+        Ok(rows)
+    }
+
+    /// The message is answered anew: what it was answered before stays written, and holds its key no more.
+    async fn forget(&mut self, id: Uuid) -> Result<(), Error> {
+        sqlx::query!("update collections set is_judged = false where id = $1", id)
+            .execute(self.connection())
+            .await?;
+        Ok(())
+    }
+
+    async fn record(&mut self, call: &Call, verdict: &Verdict, body: &[u8]) -> Result<(), Error> {
+        let (said, outcome) = (&call.said, &verdict.outcome);
+        let invoice = outcome.about.as_ref().map(|(known, _)| &known.invoice);
+        let id: InvoiceId = self.new_id()?;
+        sqlx::query!(
+            r#"
+            insert into collections (
+                id, livemode, verb, channel, received_at, code, body, is_judged, fault, agreement, ktin, day,
+                operation_number, operated_at, amount, currency, payment_form, cash_taken, kind, original_number,
+                trace_id, number, account_id, invoice, payment, quote)
+            values ($1, $2, $3, $4, now(), $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
+                    $21, $22, $23, $24, $25)
+            "#,
+            id.uuid(),
+            call.mode.is_live(),
+            call.verb.as_str(),
+            call.channel,
+            outcome.code.as_str(),
+            body,
+            verdict.is_judged,
+            verdict.alert.or(outcome.fault.as_deref()),
+            said.agreement,
+            said.ktin.map(|ktin| ktin.number()),
+            said.at.map(|at| at.lima_day().date()),
+            said.number,
+            said.at.map(|at| at.to_utc()),
+            said.amount.map(Amount::centimos),
+            said.currency.map(Currency::as_str),
+            said.payment_form,
+            (call.verb == Verb::Pay).then_some(said.cash_taken),
+            said.kind.map(ReversalKind::as_str),
+            said.original_number,
+            said.trace_id,
+            outcome.number,
+            invoice.map(|invoice| invoice.owner.account.uuid()),
+            invoice.map(|invoice| invoice.id.uuid()),
+            outcome.payment.as_ref().map(|payment| payment.id.uuid()),
+            outcome.quote.map(|quote| quote.id.uuid()),
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+
+    async fn next_number(&mut self) -> Result<i64, Error> {
+        let number = sqlx::query_scalar!(r#"select nextval('collection_numbers') as "number!""#)
+            .fetch_one(self.connection())
+            .await?;
+        Ok(number)
+    }
+
+    /// A new id of this moment.
+    pub(crate) fn new_id<K>(&self) -> Result<Id<K>, Error> {
+        Ok(Id::new(self.store().clock().unix_millis(), &random::bytes()?))
+    }
+
+    async fn save_quote(&mut self, quote: &Quote, operation: &Operation) -> Result<(), Error> {
+        sqlx::query!(
+            r#"
+            insert into quotes (
+                account_id, livemode, id, invoice, channel, agreement, currency, sub_total, late_fee, fees, created,
+                expires)
+            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+            "#,
+            quote.owner.account.uuid(),
+            quote.owner.mode.is_live(),
+            quote.id.uuid(),
+            quote.invoice.uuid(),
+            operation.channel,
+            operation.agreement,
+            quote.currency.as_str(),
+            quote.sub_total.centimos(),
+            quote.late_fee.centimos(),
+            quote.fees.centimos(),
+            quote.created.to_utc(),
+            quote.expires.to_utc(),
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+
+    async fn quote(&mut self, owner: Owner, id: QuoteId) -> Result<Option<Quote>, Error> {
+        let row = sqlx::query_as!(
+            QuoteRow,
+            r#"
+            select id, invoice, currency, sub_total, late_fee, fees, created, expires from quotes
+            where account_id = $1 and livemode = $2 and id = $3
+            "#,
+            owner.account.uuid(),
+            owner.mode.is_live(),
+            id.uuid(),
+        )
+        .fetch_optional(self.connection())
+        .await?;
+        row.map(|row| row.quote(owner)).transpose()
+    }
+
+    /// The promise that holds for a payment: the one that it names, else the newest that was made to the same bank for
+    /// the same money.
+    async fn quote_for(
+        &mut self,
+        case: &Case<'_>,
+        amount: Amount,
+        currency: Currency,
+    ) -> Result<Option<Quote>, Error> {
+        let (owner, operation) = (case.known.invoice.owner, &case.operation);
+        let rows = sqlx::query_as!(
+            QuoteRow,
+            r#"
+            select id, invoice, currency, sub_total, late_fee, fees, created, expires from quotes
+            where account_id = $1 and livemode = $2 and invoice = $3 and channel = $4 and agreement = $5
+              and currency = $6 and sub_total + late_fee + fees = $7 and expires > $8
+            order by (id = $9) desc nulls last, id desc
+            "#,
+            owner.account.uuid(),
+            owner.mode.is_live(),
+            case.known.invoice.id.uuid(),
+            operation.channel,
+            operation.agreement,
+            currency.as_str(),
+            amount.centimos(),
+            operation.at.to_utc(),
+            case.call.said.quote.map(QuoteId::uuid),
+        )
+        .fetch_all(self.connection())
+        .await?;
+        for row in rows {
+            let quote = row.quote(owner)?;
+            if quote.holds_at(operation.at) {
+                return Ok(Some(quote));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// A call about an invoice that there is, which is locked.
+struct Case<'c> {
+    call: &'c Call,
+    operation: Operation,
+    known: Known,
+    account: Account,
+}
+
+impl Case<'_> {
+    /// The currency of the agreement, when the account lists it.
+    fn agreed_currency(&self) -> Option<Currency> {
+        if !self.call.needs_agreement {
+            return Some(self.call.said.currency.unwrap_or(self.known.invoice.terms.currency));
+        }
+        let Operation { channel, agreement, .. } = &self.operation;
+        let listed = &self.account.collection_channels;
+        let listed = listed.iter().find(|at| at.channel == *channel && at.agreement_number == *agreement);
+        listed.map(|at| at.currency)
+    }
+
+    fn fault_of_time(&self) -> Option<&'static str> {
+        let (operation, now) = (&self.operation, self.known.at);
+        (operation.is_of_the_future(now) || operation.is_too_old(now)).then_some("operated_at")
+    }
+
+    /// A verdict about its invoice.
+    fn concerning(self, verdict: Verdict) -> Verdict {
+        let outcome = Outcome { about: Some((self.known, self.account)), ..verdict.outcome };
+        Verdict { outcome, ..verdict }
+    }
+}
+
+struct QuoteRow {
+    id: Uuid,
+    invoice: Uuid,
+    currency: String,
+    sub_total: i64,
+    late_fee: i64,
+    fees: i64,
+    created: chrono::DateTime<chrono::Utc>,
+    expires: chrono::DateTime<chrono::Utc>,
+}
+
+impl QuoteRow {
+    fn quote(self, owner: Owner) -> Result<Quote, Error> {
+        let corrupt = || Error::Corrupt { table: "quotes", id: self.id };
+        let amount = |centimos| Amount::from_centimos(centimos).ok_or_else(corrupt);
+        Ok(Quote {
+            id: Id::from_uuid(self.id),
+            owner,
+            invoice: Id::from_uuid(self.invoice),
+            sub_total: amount(self.sub_total)?,
+            late_fee: amount(self.late_fee)?,
+            fees: amount(self.fees)?,
+            currency: Currency::parse(&self.currency).map_err(|_| corrupt())?,
+            created: Moment::truncated(self.created),
+            expires: Moment::truncated(self.expires),
+        })
+    }
+}
+
+fn code_of(earlier: &Earlier) -> Result<ResultCode, Error> {
+    ResultCode::parse(&earlier.code).ok_or(Error::Corrupt { table: "collections", id: earlier.id })
+}
