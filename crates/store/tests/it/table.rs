@@ -4,6 +4,7 @@
 use domain::invoice::Invoice;
 use domain::invoice::draft::NewInvoice;
 use domain::invoice::table::State;
+use domain::payment::{Payment, PaymentState, Reason};
 use sqlx::AssertSqlSafe;
 use store::{Conflict, Error};
 
@@ -209,4 +210,82 @@ async fn a_late_payment_of_a_superseded_invoice_is_a_conflict_and_writes_nothing
     world.void(&later).await.unwrap();
     let paid = world.pay(&earlier, in_time).await.unwrap().invoice;
     assert_eq!(paid.status.state(), State::Paid);
+}
+
+/// Money that got where it is as its status says, of an invoice of its own.
+async fn money_in(world: &World, state: PaymentState) -> Payment {
+    let invoice = world.open_invoice(order(&unique(state.as_str()))).await;
+    let took = world.bank_took(&invoice, invoice.created);
+    let stamp = || world.store.stamp(world.now()).unwrap();
+    let paid = invoice.pay(took.clone(), stamp()).unwrap();
+    let kept = took.clone().keep(Reason::Duplicate, &invoice, stamp());
+    let money = kept.payment.clone().unwrap();
+    let changes = match state {
+        PaymentState::Applied => vec![paid],
+        PaymentState::Unapplied => vec![kept],
+        PaymentState::Reversed => vec![kept, money.reverse(&invoice, stamp()).unwrap()],
+        PaymentState::Returned => vec![kept, money.give_back("x".to_owned(), &invoice, stamp()).unwrap()],
+    };
+    let payment = changes.last().unwrap().payment.clone().unwrap();
+    let save = world.store.transaction("test", move |tx| {
+        let changes = changes.clone();
+        Box::pin(async move {
+            for change in changes {
+                tx.save(&[change]).await?;
+            }
+            Ok::<_, Error>(())
+        })
+    });
+    save.await.unwrap();
+    assert_eq!(payment.status.state(), state);
+    payment
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_trigger_and_the_domain_let_money_take_the_same_steps() {
+    let world = World::new().await;
+    for from in PaymentState::ALL {
+        let payment = money_in(&world, from).await;
+        for to in PaymentState::ALL {
+            let reason = match to {
+                PaymentState::Unapplied | PaymentState::Returned => "'late'",
+                PaymentState::Applied | PaymentState::Reversed => "null",
+            };
+            let set = format!(
+                "update payments set status = '{}', reason = {reason} where id = '{}'",
+                to.as_str(),
+                payment.id.uuid()
+            );
+            let mut tx = world.sql.begin().await.unwrap();
+            let done = sqlx::query(AssertSqlSafe(set)).execute(&mut *tx).await;
+            tx.rollback().await.unwrap();
+            let refused =
+                done.err().map(|error| error.as_database_error().unwrap().constraint().unwrap().to_owned());
+            let expected =
+                (from != to && !from.may_become(to)).then(|| "payments_table_of_states".to_owned());
+            assert_eq!(refused, expected, "{from:?} → {to:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_bank_took_never_changes() {
+    let world = World::new().await;
+    let payment = money_in(&world, PaymentState::Unapplied).await;
+    for set in [
+        "amount = amount + 1",
+        "currency = 'USD'",
+        "channel = 'otro'",
+        "operation_number = '9'",
+        "paid_at = paid_at - interval '1 second'",
+        "received_at = received_at + interval '1 second'",
+        "livemode = not livemode",
+        "invoice = gen_random_uuid()",
+        "amount = amount + 1, status = 'applied', reason = null",
+    ] {
+        let statement = format!("update payments set {set} where id = '{}'", payment.id.uuid());
+        let refused = world.try_execute(statement).await.unwrap_err();
+        let refused = refused.as_database_error().unwrap().constraint().unwrap().to_owned();
+        assert_eq!(refused, "payments_money_is_final", "{set}");
+    }
 }
