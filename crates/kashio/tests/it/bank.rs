@@ -99,6 +99,21 @@ impl Bank {
         Told { said, answer }
     }
 
+    /// The same without a look into the API document, which takes longer than the answer. As banks do, it says again
+    /// what was not answered.
+    pub async fn call_unchecked(&self, verb: &str, said: &Value) -> Value {
+        let url = format!("{}/internal/v1/collections/{verb}", self.base);
+        loop {
+            let request = self.client.post(&url).header("authorization", format!("Bearer {}", self.key));
+            let answer = request.body(said.to_string()).send().await.unwrap();
+            match answer.status().as_u16() {
+                503 => continue,
+                status => assert_eq!(status, 200),
+            }
+            return answer.json().await.unwrap();
+        }
+    }
+
     /// An inquiry about a ktin; the bank's time is that of this machine's database.
     pub fn inquiry(&self, ktin: &str, at: &str) -> Value {
         json!({

@@ -25,6 +25,7 @@ mod keys;
 mod keys_under_load;
 mod listening;
 mod lists;
+mod money_under_load;
 mod operator;
 mod own_tls;
 mod program;
