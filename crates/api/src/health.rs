@@ -41,6 +41,11 @@ impl Readiness {
         Readiness { store, production, looked: Arc::new(Mutex::new(looked)) }
     }
 
+    /// The store that it looks at.
+    pub const fn store(&self) -> &Store {
+        &self.store
+    }
+
     /// Looks at the database and samples its clock. The program does so once a second.
     pub async fn look(&self) {
         let clock = self.store.sample_clock().await;

@@ -64,6 +64,10 @@ enum Command {
 enum Migrate {
     /// Apply what is missing, a line each.
     Up,
+    /// Show what would run and what it locks; nothing is changed.
+    Plan,
+    /// Check the schema against this program.
+    Verify,
 }
 
 /// Runs the command line of this process.
@@ -101,6 +105,8 @@ async fn execute(cli: Cli) -> Result<(), Failure> {
         Command::Run => serve(settings, true).await,
         Command::Work => work(settings).await,
         Command::Migrate(Migrate::Up) => migrate_up(&settings).await,
+        Command::Migrate(Migrate::Plan) => migrate_plan(&settings).await,
+        Command::Migrate(Migrate::Verify) => migrate_verify(&settings).await,
         Command::Account(command) => keys::account(&settings, command).await,
         Command::Key(command) => keys::key(&settings, command).await,
         Command::ServiceKey(command) => keys::service_key(&settings, command).await,
@@ -154,6 +160,44 @@ async fn migrate_up(settings: &Settings) -> Result<(), Failure> {
     .map_err(|error| Failure::failed("migrate up", error))?;
     println!("the schema is up to date");
     Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "what the operator asked to see")]
+async fn migrate_plan(settings: &Settings) -> Result<(), Failure> {
+    let planned = store::migrate::plan(&settings.migrate_database()?).await;
+    let planned = planned.map_err(|error| Failure::failed("migrate plan", error))?;
+    for migration in &planned {
+        let how =
+            if migration.in_transaction { "in one transaction" } else { "by itself, outside a transaction" };
+        println!("{} {}, {how}", migration.version, migration.description);
+        for step in &migration.steps {
+            println!("    {}", step.statement);
+            println!("        locks {}", step.locks.as_deref().unwrap_or("nothing that is in use"));
+        }
+    }
+    match planned.len() {
+        0 => println!("the schema is up to date: nothing would run"),
+        1 => println!("1 migration would run"),
+        several => println!("{several} migrations would run"),
+    }
+    Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "what the operator asked to see")]
+async fn migrate_verify(settings: &Settings) -> Result<(), Failure> {
+    let found = store::migrate::verify(&settings.migrate_database()?).await;
+    let found = found.map_err(|error| Failure::failed("migrate verify", error))?;
+    if found.is_empty() {
+        println!(
+            "the schema is the one that this program was built for ({})",
+            store::migrate::schema_number()
+        );
+        return Ok(());
+    }
+    for line in &found {
+        println!("{line}");
+    }
+    Err(Failure::Failed(format!("migrate verify: {} differences", found.len())))
 }
 
 /// Waits for SIGTERM or SIGINT.

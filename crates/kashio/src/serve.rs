@@ -239,6 +239,7 @@ fn page_url(settings: &Settings, public_url: &str) -> String {
 
 async fn look(readiness: Readiness) {
     readiness.look().await;
+    telemetry::observe(readiness.store());
 }
 
 /// Unanswered, the memory of keys stops being trusted by itself.

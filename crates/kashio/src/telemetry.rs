@@ -60,3 +60,11 @@ pub fn metrics() -> Metrics {
         handle.render()
     }))
 }
+
+/// The gauges of this process that nobody else sets.
+pub fn observe(store: &store::Store) {
+    let pool = store.pool();
+    metrics::gauge!("kashio_db_pool_connections").set(pool.open);
+    metrics::gauge!("kashio_db_pool_idle").set(pool.idle);
+    metrics::gauge!("kashio_db_pool_max").set(pool.most);
+}

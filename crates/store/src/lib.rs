@@ -15,6 +15,7 @@
 //! | [`sweep`] | what is kept no more |
 //! | [`codes`] | leases of ktin numbers |
 //! | [`clock`], [`health`], [`migrate`] | the database's time, whether it is well, how its schema grows |
+//! | [`invariants`] | what is always true of the data, asked as SQL |
 //!
 //! # To add a table
 //! 1. A file in `migrations/` (its README says how), keys led by `(account_id, livemode)`.
@@ -38,6 +39,7 @@ pub mod events;
 mod expire;
 pub mod health;
 pub mod idempotency;
+pub mod invariants;
 pub mod invoices;
 pub mod keys;
 pub mod migrate;
@@ -83,6 +85,17 @@ pub struct Settings {
     pub connections: u32,
     /// Opens and seals what must be read back.
     pub sealer: Sealer,
+}
+
+/// How connections are used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolState {
+    /// Connections that are open.
+    pub open: u32,
+    /// … of which nobody uses these.
+    pub idle: u32,
+    /// Connections that there may be.
+    pub most: u32,
 }
 
 /// The door to Postgres. Cheap to clone; every clone is the same door.
@@ -145,6 +158,12 @@ impl Store {
     /// The database's clock.
     pub fn clock(&self) -> &Clock {
         &self.inner.clock
+    }
+
+    /// How the connections for requests are used: open, idle among them, and how many there may be.
+    pub fn pool(&self) -> PoolState {
+        let idle = u32::try_from(self.inner.pool.num_idle()).unwrap_or(u32::MAX);
+        PoolState { open: self.inner.pool.size(), idle, most: self.inner.connections }
     }
 
     pub(crate) fn sealer(&self) -> &Sealer {

@@ -5,12 +5,18 @@
 
 use std::time::Duration;
 
-use sqlx::migrate::{Migrate, Migration, Migrator};
+use sqlx::migrate::{AppliedMigration, Migrate, Migration, Migrator};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgConnection};
 use tokio::time::sleep;
 
 use crate::Error;
+
+mod plan;
+mod verify;
+
+pub use plan::{Planned, Step, plan};
+pub use verify::{listing, verify};
 
 static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");
 
@@ -135,13 +141,10 @@ pub fn fingerprint() -> String {
 
 /// What is missing or different in a database, or `None` when it is as this program needs it.
 pub(crate) async fn difference(connection: &mut PgConnection) -> Result<Option<String>, Error> {
-    let table = sqlx::query_scalar!(r#"select to_regclass('_sqlx_migrations')::text as "name""#)
-        .fetch_one(&mut *connection)
-        .await?;
-    if table.is_none() {
+    let applied = applied(connection).await?;
+    if applied.is_empty() {
         return Ok(Some("no migration was ever applied".to_owned()));
     }
-    let applied = connection.list_applied_migrations(&MIGRATOR.table_name).await.map_err(sql)?;
     let missing = MIGRATOR.iter().find_map(|migration| {
         match applied.iter().find(|applied| applied.version == migration.version) {
             None => Some(format!("migration {} is not applied", migration.version)),
@@ -151,7 +154,35 @@ pub(crate) async fn difference(connection: &mut PgConnection) -> Result<Option<S
             Some(_) => None,
         }
     });
-    Ok(missing)
+    if missing.is_some() {
+        return Ok(missing);
+    }
+    // Every file that this program knows is there, so this table is.
+    let oldest = sqlx::query_scalar!("select oldest_binary from schema_requirements")
+        .fetch_one(&mut *connection)
+        .await?;
+    Ok((schema_number() < oldest).then(|| {
+        format!(
+            "this program knows migration {} and the schema needs one that knows {oldest}",
+            schema_number()
+        )
+    }))
+}
+
+/// The newest migration that this program knows: what `oldest_binary` is compared with.
+pub fn schema_number() -> i64 {
+    MIGRATOR.iter().map(|migration| migration.version).max().unwrap_or(0)
+}
+
+/// What was applied to a database; nothing, when it never saw a migration.
+async fn applied(connection: &mut PgConnection) -> Result<Vec<AppliedMigration>, Error> {
+    let table = sqlx::query_scalar!(r#"select to_regclass('_sqlx_migrations')::text as "name""#)
+        .fetch_one(&mut *connection)
+        .await?;
+    if table.is_none() {
+        return Ok(Vec::new());
+    }
+    connection.list_applied_migrations(&MIGRATOR.table_name).await.map_err(sql)
 }
 
 async fn lock(connection: &mut PgConnection) -> Result<(), Error> {

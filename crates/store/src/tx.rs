@@ -120,13 +120,17 @@ impl Store {
         E: Failure,
         F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T, E>>,
     {
-        let deadline = Instant::now() + DEADLINE;
+        let began = Instant::now();
+        let deadline = began + DEADLINE;
         let (mut contended, mut stale, mut lost) = (0, 0, 0);
         let pooled = self.inner.connections + SPARE_RETRIES;
         let (lost_retries, lost_pause) = if writes { (LOST_RETRIES, 50) } else { (pooled, 1) };
         loop {
             let failure = match self.attempt(writes, deadline, &work).await {
-                Ok(done) => return Ok(done),
+                Ok(done) => {
+                    ended(name, "done", began);
+                    return Ok(done);
+                }
                 Err(failure) => failure,
             };
             let again = match failure.as_store() {
@@ -136,8 +140,10 @@ impl Store {
                 _ => false,
             };
             if !again || Instant::now() >= deadline {
+                ended(name, if failure.as_store().is_some() { "failed" } else { "refused" }, began);
                 return Err(failure);
             }
+            metrics::counter!("kashio_transactions_total", "name" => name, "outcome" => "again").increment(1);
             if let Some(error) = failure.as_store() {
                 tracing::warn!(transaction = name, %error, "transaction {name} runs again: {error}");
             }
@@ -191,6 +197,13 @@ impl Store {
             }
         }
     }
+}
+
+/// Counts a transaction by what came of it: `done`; `refused` by its own work; `failed`; each run that was lost and made
+/// again is counted as `again`.
+fn ended(name: &'static str, outcome: &'static str, began: Instant) {
+    metrics::counter!("kashio_transactions_total", "name" => name, "outcome" => outcome).increment(1);
+    metrics::histogram!("kashio_transaction_duration_seconds", "name" => name).record(began.elapsed());
 }
 
 fn count(tries: &mut u32) -> u32 {

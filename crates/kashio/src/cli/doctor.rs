@@ -79,6 +79,17 @@ pub(super) async fn run(settings: &Settings, options: Options) -> Result<(), Fai
         },
     );
 
+    for finding in store.look_for_counter_examples().await.map_err(failed)? {
+        report.line(finding.promise, finding.counter_example.map_or_else(|| Ok("holds".to_owned()), Err));
+    }
+    let backlog = store.webhook_backlog().await.map_err(failed)?;
+    let oldest = backlog.oldest_millis / 1_000;
+    // Reported, and no fault of the database: a receiver may be away.
+    report
+        .line("webhook backlog", Ok(format!("{} deliveries, the oldest due for {oldest} s", backlog.count)));
+    let lag = store.sequence_lag_millis().await.map_err(failed)?;
+    report.line("events without a number", Ok(format!("the oldest is {lag} ms old")));
+
     let (rows, broken) = store.verify_audit(&logged).await.map_err(failed)?;
     if broken.is_empty() {
         let chains = format!("{rows} rows, {} logged heads, unbroken", logged.len());

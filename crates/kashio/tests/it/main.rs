@@ -21,6 +21,7 @@ mod feed;
 mod front_door;
 mod https;
 mod inside;
+mod invariants;
 mod keys;
 mod keys_under_load;
 mod listening;

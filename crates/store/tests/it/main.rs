@@ -15,6 +15,7 @@ mod keys;
 mod lists;
 mod migrate;
 mod races;
+mod schema;
 mod table;
 mod tenancy;
 mod transactions;
