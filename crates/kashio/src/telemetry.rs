@@ -46,12 +46,113 @@ fn what_others_may_say() -> Targets {
 /// Buckets of durations, in seconds.
 const SECONDS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 
+/// What kind of figure a metric is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Only ever grows.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Durations, in buckets.
+    Histogram,
+}
+
+/// Every metric of the operator's contract: name, kind, labels, and its sentence.
+pub const METRICS: [(&str, Kind, &[&str], &str); 17] = [
+    (
+        "kashio_http_requests_total",
+        Kind::Counter,
+        &["route", "method", "status"],
+        "Requests that were answered, by the route's pattern.",
+    ),
+    (
+        "kashio_http_request_duration_seconds",
+        Kind::Histogram,
+        &["route"],
+        "From a request's head to its answer; waiting for events included.",
+    ),
+    (
+        "kashio_transactions_total",
+        Kind::Counter,
+        &["name", "outcome"],
+        "Database work: done, refused by its own rules, failed, or lost and run again.",
+    ),
+    (
+        "kashio_transaction_duration_seconds",
+        Kind::Histogram,
+        &["name"],
+        "From its begin to its end, all runs together.",
+    ),
+    ("kashio_db_pool_connections", Kind::Gauge, &[], "Connections for requests that are open."),
+    ("kashio_db_pool_idle", Kind::Gauge, &[], "Those of them that nobody uses."),
+    ("kashio_db_pool_max", Kind::Gauge, &[], "Connections for requests that there may be."),
+    (
+        "kashio_key_verifications_total",
+        Kind::Counter,
+        &["result"],
+        "Keys that were looked at: accepted, refused, limited, unavailable.",
+    ),
+    ("kashio_argon2_inflight", Kind::Gauge, &[], "Keys that are being hashed now."),
+    (
+        "kashio_event_sequence_lag_seconds",
+        Kind::Gauge,
+        &[],
+        "Age of the oldest event that has no number, and so is told to nobody.",
+    ),
+    (
+        "kashio_webhook_attempts_total",
+        Kind::Counter,
+        &["outcome"],
+        "Webhooks that were posted: delivered, refused, or met with silence.",
+    ),
+    ("kashio_webhook_backlog", Kind::Gauge, &[], "Deliveries that are due, counted up to 100,000."),
+    ("kashio_webhook_oldest_seconds", Kind::Gauge, &[], "How long the oldest of them has been due."),
+    (
+        "kashio_collection_duration_seconds",
+        Kind::Histogram,
+        &["channel", "verb"],
+        "How long a bank's call took.",
+    ),
+    (
+        "kashio_collection_results_total",
+        Kind::Counter,
+        &["channel", "verb", "code"],
+        "What came of banks' calls.",
+    ),
+    (
+        "kashio_expiry_lag_seconds",
+        Kind::Gauge,
+        &[],
+        "How long the oldest invoice has been past its time without being stored as expired.",
+    ),
+    (
+        "kashio_build_info",
+        Kind::Gauge,
+        &["version", "schema"],
+        "1, with the program's edition and the schema that it knows.",
+    ),
+];
+
+fn describe() {
+    for (name, kind, _, sentence) in METRICS {
+        match kind {
+            Kind::Counter => metrics::describe_counter!(name, sentence),
+            Kind::Gauge => metrics::describe_gauge!(name, sentence),
+            Kind::Histogram => metrics::describe_histogram!(name, metrics::Unit::Seconds, sentence),
+        }
+    }
+    let schema = store::migrate::schema_number().to_string();
+    metrics::gauge!("kashio_build_info", "version" => env!("CARGO_PKG_VERSION"), "schema" => schema).set(1);
+}
+
 /// What `/metrics` shows. One recorder serves the whole process.
 pub fn metrics() -> Metrics {
     static HANDLE: LazyLock<Option<PrometheusHandle>> = LazyLock::new(|| {
         let durations = Matcher::Suffix("_seconds".to_owned());
         let builder = PrometheusBuilder::new().set_buckets_for_metric(durations, &SECONDS).ok()?;
-        builder.install_recorder().ok()
+        let handle = builder.install_recorder().ok();
+        describe();
+        handle
     });
     let handle = HANDLE.clone();
     Metrics(Arc::new(move || {

@@ -14,6 +14,7 @@ mod canaries;
 mod configuration;
 mod contract;
 mod corpora;
+mod deploy;
 mod docs;
 mod doctor;
 mod exactly_once;
