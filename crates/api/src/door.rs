@@ -18,6 +18,7 @@ use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, web};
 use domain::id::base57;
 use tokio::time::timeout;
+use tracing::{Instrument, Span, field};
 use wire::problem::{self as wire_problem, Code, Item, Language};
 
 use crate::call::LoggedCaller;
@@ -57,7 +58,17 @@ pub(crate) async fn identify(
 
     // The layers inside answer for themselves; a clone of the request kept here would keep routes from matching.
     let waits = request.query_string().contains("wait=") || request.path().ends_with("/test");
-    let handled = timeout(if waits { WAITING_TIME } else { HANDLER_TIME }, next.call(request)).await;
+    let span = tracing::info_span!(
+        "request",
+        request_id,
+        method = %request.method(),
+        route = field::Empty,
+        status = field::Empty,
+        account = field::Empty,
+        livemode = field::Empty,
+    );
+    let time = if waits { WAITING_TIME } else { HANDLER_TIME };
+    let handled = timeout(time, next.call(request).instrument(span.clone())).await;
     let response = match handled {
         Ok(response) => response?.map_into_boxed_body(),
         Err(_) => return Err(Problem::new(Code::Unavailable).into()),
@@ -83,7 +94,7 @@ pub(crate) async fn identify(
     if let Some(theirs) = &theirs {
         set("x-request-id", theirs);
     }
-    log(&response, &request_id, theirs.as_deref(), started);
+    log(&response, &request_id, theirs.as_deref(), started, &span);
     Ok(response)
 }
 
@@ -208,13 +219,23 @@ fn with_error_body(
 }
 
 /// One line per request: no key, no body, no query, no personal data.
-fn log(response: &ServiceResponse<BoxBody>, request_id: &str, theirs: Option<&str>, started: Instant) {
+fn log(
+    response: &ServiceResponse<BoxBody>,
+    request_id: &str,
+    theirs: Option<&str>,
+    started: Instant,
+    span: &Span,
+) {
     let request = response.request();
     let route = request.match_pattern();
     let caller = request.extensions().get::<LoggedCaller>().copied();
     let service = request.extensions().get::<LoggedService>().map(|LoggedService(id)| id.clone());
     let route = route.as_deref().unwrap_or("none");
     let status = response.status().as_u16();
+    span.record("route", route).record("status", status);
+    if let Some(LoggedCaller(owner)) = caller {
+        span.record("account", owner.account.text(owner.mode)).record("livemode", owner.mode.is_live());
+    }
     let labels = [
         ("route", route.to_owned()),
         ("method", method_label(request.method())),

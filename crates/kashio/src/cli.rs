@@ -77,6 +77,7 @@ pub fn run() -> ExitCode {
     let outcome = Runtime::new()
         .map_err(|error| Failure::failed("no runtime", error))
         .and_then(|runtime| runtime.block_on(execute(cli)));
+    telemetry::finish();
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

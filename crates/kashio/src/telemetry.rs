@@ -26,13 +26,62 @@ pub fn start(format: Format) {
     let usual = if format == Format::Test { "warn,sqlx=error" } else { "info,sqlx=warn,actix_server=warn" };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(usual));
     let registry = tracing_subscriber::registry().with(filter).with(what_others_may_say());
+    #[cfg(feature = "otel")]
+    let registry = registry.with(traces::layer());
     let layer = fmt::layer().with_target(false);
+    // Spans are for traces: a line says all of its own.
+    let json = || fmt::layer().with_target(false).json().flatten_event(true);
     // Started twice (tests), the first one stays.
     let _ = match format {
-        Format::Json => registry.with(layer.json().flatten_event(true)).try_init(),
+        Format::Json => registry.with(json().with_current_span(false).with_span_list(false)).try_init(),
         Format::Test => registry.with(layer.compact().with_test_writer()).try_init(),
         Format::Plain => registry.with(layer.compact().with_writer(std::io::stderr)).try_init(),
     };
+}
+
+/// Sends what has been gathered of traces, before the program ends.
+pub fn finish() {
+    #[cfg(feature = "otel")]
+    traces::finish();
+}
+
+/// Traces by OTLP over HTTP, to the collector that `OTEL_EXPORTER_OTLP_ENDPOINT` names; without it there are none.
+#[cfg(feature = "otel")]
+mod traces {
+    use std::sync::OnceLock;
+
+    use opentelemetry::trace::TracerProvider as _;
+    use opentelemetry_otlp::SpanExporter;
+    use opentelemetry_sdk::Resource;
+    use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
+    use tracing::Subscriber;
+    use tracing_opentelemetry::OpenTelemetryLayer;
+    use tracing_subscriber::registry::LookupSpan;
+
+    static PROVIDER: OnceLock<SdkTracerProvider> = OnceLock::new();
+
+    pub(super) fn layer<S>() -> Option<OpenTelemetryLayer<S, SdkTracer>>
+    where
+        S: Subscriber + for<'s> LookupSpan<'s>,
+    {
+        std::env::var_os("OTEL_EXPORTER_OTLP_ENDPOINT")?;
+        let exporter = SpanExporter::builder().with_http().build();
+        let exporter = exporter.inspect_err(|error| eprintln!("kashio: no traces: {error}")).ok()?;
+        let provider = PROVIDER.get_or_init(|| {
+            let resource = Resource::builder().with_service_name("kashio").build();
+            SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource).build()
+        });
+        // The log has the events; where the code stands is nobody's business.
+        let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("kashio"));
+        Some(layer.with_location(false).with_threads(false))
+    }
+
+    pub(super) fn finish() {
+        if let Some(provider) = PROVIDER.get() {
+            // Nobody is left to be told.
+            let _ = provider.shutdown();
+        }
+    }
 }
 
 /// Libraries print bytes of requests where they debug themselves: below `info` only our own crates are heard, whatever

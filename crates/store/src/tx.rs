@@ -13,6 +13,7 @@ use futures_util::future::BoxFuture;
 use sqlx::pool::PoolConnection;
 use sqlx::{PgConnection, Postgres, Transaction};
 use tokio::time::{Instant, sleep, timeout_at};
+use tracing::Instrument;
 
 use crate::Store;
 use crate::error::{Error, Failure};
@@ -107,7 +108,9 @@ impl Store {
         F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + Sync + 'static,
     {
         let store = self.clone();
-        let task = async move { store.attempts(name, writes, work).await };
+        // A part of the request's trace, though it outlives the request.
+        let span = tracing::info_span!("transaction", name);
+        let task = async move { store.attempts(name, writes, work).await }.instrument(span);
         let outcome = self.inner.tasks.spawn_on(task, &self.inner.runtime).await;
         outcome.unwrap_or_else(|ended| {
             let stopping = || Error::Unavailable("the program is stopping".to_owned());
