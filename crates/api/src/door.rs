@@ -25,6 +25,7 @@ use crate::call::LoggedCaller;
 use crate::incoming::{self, GatePlace, RequestId};
 use crate::internal::console::LoggedService;
 use crate::limits::Allowance;
+use crate::pay::OwnPage;
 use crate::problem::Problem;
 use crate::{Api, Settings, headers, security};
 
@@ -188,6 +189,7 @@ fn with_error_body(
     language: Language,
 ) -> ServiceResponse<BoxBody> {
     let status = response.status();
+    let is_written = response.response().extensions().contains::<OwnPage>();
     let problem = response.response().error().and_then(|error| error.as_error::<Problem>());
     let items = match problem {
         Some(problem) => {
@@ -210,6 +212,9 @@ fn with_error_body(
         },
         None => return response,
     };
+    if is_written {
+        return response;
+    }
     let body = wire_problem::render(status.as_u16(), &items, request_id, language);
     let mut response = response.map_body(|_, _| BoxBody::new(body));
     response

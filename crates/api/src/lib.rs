@@ -14,6 +14,7 @@
 //! | [`feed`] | waiting for events |
 //! | [`test_mode`] | merchants play the bank |
 //! | [`internal`] | the API of the console, on a listener of its own |
+//! | [`pay`] | the payment page |
 //! | [`openapi`], [`docs`] | what the API says of itself, as a document and as a page |
 //! | [`listen`], [`health`] | the servers: public, internal, management |
 //!
@@ -41,6 +42,7 @@ pub mod keys;
 pub mod limits;
 pub mod listen;
 pub mod openapi;
+pub mod pay;
 pub mod payments;
 pub mod problem;
 pub mod reply;

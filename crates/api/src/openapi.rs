@@ -6,6 +6,7 @@
 mod internal;
 mod money;
 mod operations;
+mod pages;
 mod parameters;
 mod telling;
 
@@ -42,6 +43,7 @@ pub fn document(public_url: &str, support_email: &str) -> Value {
             { "name": telling::EVENTS, "description": "Lo que pasó, en orden y sin huecos: así se recupera lo que no llegó." },
             { "name": telling::WEBHOOKS, "description": "Avisos firmados a su servidor, con reintentos." },
             { "name": operations::ACCOUNT, "description": "Quién es usted para la API." },
+            { "name": pages::PAGES, "description": "Lo que ve quien paga. No necesita clave: basta el `token` de la orden." },
             { "name": operations::DOCUMENTS, "description": "Esta documentación. No necesita clave." },
         ],
         "paths": paths(),
@@ -123,7 +125,16 @@ fn describe_for(
     let mut responses = operation.answers.clone();
     let keyed = |name: &str| !is_open && keyed(name);
     for (status, codes) in by_status(operation, keyed, known) {
-        responses.insert(status.to_string(), refusal(status, &codes));
+        let mut refused = refusal(status, &codes);
+        // Where people look, a page may say it instead.
+        if let Some(page) =
+            responses.get(&status.to_string()).and_then(|answer| answer["content"].as_object())
+        {
+            for (content_type, content) in page {
+                refused["content"][content_type] = content.clone();
+            }
+        }
+        responses.insert(status.to_string(), refused);
     }
     described["responses"] = Value::Object(responses);
     if is_open {

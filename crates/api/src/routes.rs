@@ -12,7 +12,7 @@ use domain::key::Scope;
 use crate::call::{Call, Needs};
 use crate::invoices::{lists, updates};
 use crate::problem::Problem;
-use crate::{account, docs, events, invoices, payments, test_mode, webhooks};
+use crate::{account, docs, events, invoices, pay, payments, test_mode, webhooks};
 
 /// How a route gets its handler.
 pub(crate) type Handle = fn(ActixRoute) -> ActixRoute;
@@ -90,6 +90,12 @@ pub fn all() -> Vec<Route> {
         route(Method::POST, "/v1/payments/test/invoices/{id}/expire", test_mode::expire, |to| {
             to.to(test_mode::expire)
         }),
+        open(Method::GET, "/pay/{token}", |to| to.to(pay::page)),
+        open(Method::GET, "/e/index.html", |to| to.to(pay::page)),
+        open(Method::GET, "/pay/{token}/status", |to| to.to(pay::status)),
+        open(Method::GET, "/pay/{token}/qr.svg", |to| to.to(pay::qr_svg)),
+        open(Method::GET, "/pay/{token}/qr.png", |to| to.to(pay::qr_png)),
+        open(Method::POST, "/pay/{token}/simulate", |to| to.to(pay::simulate)),
         open(Method::GET, "/openapi.json", |to| to.to(docs::document)),
         open(Method::GET, "/docs", |to| to.to(docs::page)),
     ]
@@ -106,7 +112,7 @@ where
     Route { method, path, scopes: S::SCOPES, is_open: false, handle }
 }
 
-/// A route that anybody may call: documents and pages, never a merchant's data.
+/// A route that needs no key: documents, and the pages of whoever has an order's token.
 fn open(method: Method, path: &'static str, handle: Handle) -> Route {
     Route { method, path, scopes: &[], is_open: true, handle }
 }

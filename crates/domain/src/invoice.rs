@@ -12,7 +12,7 @@ use crate::account::{Account, Mode, Owner};
 use crate::change::{Change, Opening, Stamp};
 use crate::customer::Customer;
 use crate::event::{Event, EventKind};
-use crate::id::{EventId, InvoiceId, PaymentId, base57};
+use crate::id::{EventId, InvoiceId, PaymentId, base57, from_base57};
 use crate::ktin::Ktin;
 use crate::late_fee::LateFee;
 use crate::metadata::Verbatim;
@@ -47,6 +47,11 @@ impl Token {
     /// A token of sixteen random bytes.
     pub fn from_random(bytes: [u8; 16]) -> Token {
         Token(base57(u128::from_be_bytes(bytes)))
+    }
+
+    /// Reads a token as payers bring it. What is none can be nobody's.
+    pub fn parse(text: &str) -> Option<Token> {
+        from_base57(text).map(|_| Token(text.to_owned()))
     }
 
     /// A token as the store kept it.

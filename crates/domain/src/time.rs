@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, Timelike, Utc};
 
 use crate::field::Wrong;
 
@@ -52,6 +52,19 @@ impl Moment {
     pub fn in_lima(self) -> String {
         let local = self.plus_seconds(-LIMA_BEHIND_SECONDS).to_utc().naive_utc();
         local.format("%d/%m/%Y %H:%M").to_string()
+    }
+
+    /// What calendar and clock show in Lima.
+    pub fn lima_clock(self) -> LimaClock {
+        let local = self.plus_seconds(-LIMA_BEHIND_SECONDS).to_utc().naive_utc();
+        LimaClock {
+            year: local.year(),
+            month: local.month(),
+            day: local.day(),
+            weekday: local.weekday().num_days_from_sunday(),
+            hour: local.hour(),
+            minute: local.minute(),
+        }
     }
 
     /// The day of Lima that this instant belongs to.
@@ -150,6 +163,23 @@ impl Cursor<'_> {
         let minutes = if colon || !self.0.is_empty() { self.number(2)? } else { 0 };
         (hours < 24 && minutes < 60).then(|| sign * i64::from(hours * 3_600 + minutes * 60))
     }
+}
+
+/// What calendar and clock show in Lima, for whoever writes it out in words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LimaClock {
+    /// The year.
+    pub year: i32,
+    /// 1 to 12.
+    pub month: u32,
+    /// 1 to 31.
+    pub day: u32,
+    /// 0 (Sunday) to 6.
+    pub weekday: u32,
+    /// 0 to 23.
+    pub hour: u32,
+    /// 0 to 59.
+    pub minute: u32,
 }
 
 /// A day in America/Lima: [05:00Z, next day 05:00Z). Counted from 1970-01-01.

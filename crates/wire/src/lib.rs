@@ -10,6 +10,7 @@
 //! | [`invoice`], [`payment`], [`account`] | what goes out |
 //! | [`event`], [`feed`], [`webhook`] | events, the query of their list, endpoints and deliveries |
 //! | [`test_mode`] | what merchants say when they play the bank |
+//! | [`page`] | what the payment page asks for while it is open |
 //! | [`internal`] | what KCMS sends and sees |
 //! | [`problem`] | every error code, its status, its sentence in Spanish and English |
 //! | [`schema`], [`codes`] | the shapes and the error codes, described for the OpenAPI document |
@@ -31,6 +32,7 @@ pub mod internal;
 pub mod invoice;
 pub mod json;
 pub mod list;
+pub mod page;
 pub mod payment;
 pub mod problem;
 pub mod schema;

@@ -39,6 +39,7 @@ pub fn all() -> Vec<(String, RefOr<Schema>)> {
     add::<DeliveryList>(&mut shapes);
     add::<RedeliverRange>(&mut shapes);
     add::<crate::webhook::Redelivered>(&mut shapes);
+    add::<crate::page::Body>(&mut shapes);
     add::<crate::problem::Body<'_>>(&mut shapes);
     once_each(&mut shapes);
     shapes

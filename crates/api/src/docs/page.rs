@@ -224,8 +224,13 @@ fn shown<'d>(status: &'d str, answer: &'d Value) -> Answer<'d> {
 /// The operation as a command line; one for each sample that it has.
 fn calls<'d>(public_url: &str, path: &str, method: &str, described: &'d Value) -> Vec<(&'d str, String)> {
     let path = path.replace("{id}", "inv_test_2Lx8hVvQ4nRkTz7WmYb3Cd").replace("{date}", "2017-05-30");
+    let path = path
+        .replace("{token}", "pR3mXw9TzKc7VbNq5Yd2Hs")
+        .replace("index.html", "index.html?token=pR3mXw9TzKc7VbNq5Yd2Hs");
     let mut command = format!("curl {public_url}{path}");
-    if !matches!(method, "get" | "post") {
+    // With a body curl posts by itself.
+    let is_plain = method == "get" || (method == "post" && !described["requestBody"].is_null());
+    if !is_plain {
         command = format!("curl --request {} {public_url}{path}", method.to_uppercase());
     }
     if described["security"].is_null() {

@@ -100,7 +100,8 @@ pub(super) struct Operation {
 
 /// Every operation, in the order of the page.
 pub(super) fn all() -> Vec<Operation> {
-    own().into_iter().chain(super::money::all()).chain(super::telling::all()).collect()
+    let parts = [own(), super::money::all(), super::telling::all(), super::pages::all()];
+    parts.into_iter().flatten().collect()
 }
 
 fn own() -> Vec<Operation> {

@@ -154,6 +154,7 @@ pub(super) fn all() -> Map<String, Value> {
     };
     let id =
         |kind: &str| json!({ "type": "string", "examples": [format!("{kind}_test_2Lx8hVvQ4nRkTz7WmYb3Cd")] });
+    let token = || json!({ "type": "string", "examples": ["pR3mXw9TzKc7VbNq5Yd2Hs"] });
     let number = |max: Value| json!({ "type": "integer", "minimum": 0, "maximum": max });
     let states = ["new", "notified", "failed"].map(any_case).join("|");
     let states = format!("^({states})(,({states}))*$");
@@ -208,6 +209,28 @@ pub(super) fn all() -> Map<String, Value> {
             "query",
             "Cuántos segundos esperar, de 0 a 30, si no hay nada; con `after`.",
             number(json!(30)),
+        ),
+        text(
+            "page.token",
+            "token",
+            "path",
+            "El `token` de la orden. Si no tiene la forma de uno, la respuesta es la de uno desconocido.",
+            token(),
+        ),
+        text("page.token-query", "token", "query", "El `token` de la orden.", token()),
+        text(
+            "page.lang",
+            "lang",
+            "query",
+            "Idioma de la página: `es` o `en`. Si falta o es otro, decide `Accept-Language`.",
+            json!({ "type": "string", "examples": ["es", "en"] }),
+        ),
+        text(
+            "page.size",
+            "size",
+            "query",
+            "Lado de la imagen en píxeles, de 100 a 1000. Si falta, el `size_qr` de la orden.",
+            json!({ "type": "string", "pattern": "^([1-9][0-9]{2}|1000)(px)?$", "examples": ["300"] }),
         ),
         text(
             "delivery.starting_after",
@@ -295,7 +318,7 @@ pub(super) fn headers() -> Map<String, Value> {
         (
             "Location",
             text(
-                "Dirección de la orden.",
+                "Dirección de la orden, o de su página de pago.",
                 "^https?://",
                 "https://api.kashio.net/v1/payments/invoices/inv_test_2Lx8hVvQ4nRkTz7WmYb3Cd",
             ),

@@ -220,7 +220,7 @@ fn parse_url(text: String) -> Result<String, Wrong> {
 }
 
 /// `150`, `"150"` or `"150px"`: 100 to 1,000 pixels.
-fn parse_size(text: &str) -> Result<u16, Wrong> {
+pub fn parse_size(text: &str) -> Result<u16, Wrong> {
     let digits = text.strip_suffix("px").unwrap_or(text).trim_end();
     let plain = !digits.starts_with('0') && digits.bytes().all(|byte| byte.is_ascii_digit());
     match digits.parse() {
