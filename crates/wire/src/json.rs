@@ -27,7 +27,7 @@ pub const MAX_FLAWS: usize = 32;
 const MAX_KEY_SHOWN: usize = 64;
 
 /// The fields whose texts may have several lines, and all that lies below them.
-const SEVERAL_LINES: [&str; 3] = ["metadata", "sub_merchant", "description"];
+const SEVERAL_LINES: [&str; 4] = ["metadata", "sub_merchant", "description", "instructions"];
 
 /// Reads a body that holds exactly one JSON value.
 ///

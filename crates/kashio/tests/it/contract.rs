@@ -78,6 +78,7 @@ fn check(listener: Listener, method: &Method, path: &str, answer: &Answer) {
         check_body(listener, method, &content["schema"], answer, &at);
     }
     if let Some(codes) = documented["x-error-codes"].as_array()
+        && content_type == "application/json"
         && *method != Method::HEAD
     {
         for (code, _) in answer.faults() {

@@ -30,6 +30,7 @@ mod lists;
 mod money_under_load;
 mod operator;
 mod own_tls;
+mod pay_page;
 mod program;
 mod receiver;
 mod replica;
