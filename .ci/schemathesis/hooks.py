@@ -49,6 +49,7 @@ def valid_data_is_refused_for_a_documented_reason(ctx, response, case):
 # Random cursors, ids and dates are nearly always refused. So that answers of success are seen as often as refusals, every
 # second valid request is made plausible with what the run itself created.
 own_ids = []
+own_tokens = []
 turns = itertools.count()
 
 
@@ -66,6 +67,9 @@ def before_call(context, case, kwargs):
         case.query.pop("ktin", None)
     if own and case.path_parameters and "id" in case.path_parameters:
         case.path_parameters["id"] = own
+    for parameters in (case.path_parameters, case.query):
+        if own_tokens and parameters and "token" in parameters:
+            parameters["token"] = own_tokens[-1]
     for name in ("If-Match", "Idempotency-Key"):
         if case.headers and name in case.headers:
             case.headers[name] = "*" if name == "If-Match" else str(uuid.uuid4())
@@ -95,3 +99,5 @@ def before_call(context, case, kwargs):
 def after_call(context, case, response):
     if response.status_code == 201:
         own_ids.append(response.json()["id"])
+        if "token" in response.json():
+            own_tokens.append(response.json()["token"])
