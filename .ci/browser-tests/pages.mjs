@@ -91,16 +91,20 @@ async function everyStateIsSound() {
     world.late(), world.order('test'), world.paid(), world.expired(), world.voided(),
   ]);
   const dollars = await world.order('live', { currency: 'USD', amount: '20.00', url_error: null });
+  const long = await world.order('live', {
+    amount: '999999999.99', invoice_id: 'X'.repeat(100), sub_merchant: { name: 'Asociación Educativa '.repeat(9) },
+  });
   const pages = {
     pending: late.url_payment, dollars: dollars.url_payment, test: trial.url_payment, paid: paid.url_payment,
-    expired: expired.url_payment, voided: voided.url_payment,
+    expired: expired.url_payment, voided: voided.url_payment, long: long.url_payment,
   };
-  for (const viewport of Object.keys(VIEWPORTS)) {
+  // The windows side by side: each waits most of its time.
+  await Promise.all(Object.keys(VIEWPORTS).map(async (viewport) => {
     for (const language of ['es', 'en']) {
       for (const [name, url] of Object.entries(pages)) await isSound(name, url, viewport, language);
       await isSound('missing', `${origin}/pay/2222222222222222222222`, viewport, language, 404);
     }
-  }
+  }));
 }
 
 async function theQrCodeLeadsToThePage() {

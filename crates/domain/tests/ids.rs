@@ -325,3 +325,15 @@ fn scopes_are_those_of_the_document() {
         assert_eq!(Scope::parse(stranger), None, "{stranger:?}");
     }
 }
+
+#[test]
+fn what_is_no_token_is_not_looked_for() {
+    let token = Token::from_random([7; 16]);
+    assert_eq!(Token::parse(token.as_str()), Some(token.clone()));
+    let text = token.as_str();
+    for stranger in
+        ["", &text[1..], &format!("{text}2"), &format!("{}0", &text[1..]), "' or 1=1 --           ", "\0"]
+    {
+        assert_eq!(Token::parse(stranger), None, "{stranger:?}");
+    }
+}

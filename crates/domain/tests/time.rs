@@ -276,3 +276,17 @@ fn a_ktin_opens_with_the_year_and_the_day_of_the_year() {
         assert_eq!(LimaDay::parse(date).map(LimaDay::year_and_ordinal), Ok(expected), "{date}");
     }
 }
+
+#[test]
+fn the_clock_of_lima_shows_its_own_day() {
+    for (utc, date, weekday, time) in [
+        ("2026-11-25T15:05:59", (2026, 11, 25), 3, (10, 5)),
+        ("2027-01-01T04:59:59", (2026, 12, 31), 4, (23, 59)),
+        ("2027-01-03T05:00:00", (2027, 1, 3), 0, (0, 0)),
+        ("2024-02-29T17:00:00", (2024, 2, 29), 4, (12, 0)),
+    ] {
+        let shown = Moment::parse(utc).expect(utc).lima_clock();
+        assert_eq!((shown.year, shown.month, shown.day), date, "{utc}");
+        assert_eq!((shown.weekday, (shown.hour, shown.minute)), (weekday, time), "{utc}");
+    }
+}

@@ -189,7 +189,7 @@ pub enum FlawKind {
     DuplicateKey,
     /// A key or a text holds NUL, another C0 control, DEL, a C1 control or a bidi override or
     /// isolate. Tab, line feed and carriage return are free in texts below `metadata`,
-    /// `sub_merchant` and `description`.
+    /// `sub_merchant`, `description` and `instructions`.
     ForbiddenCharacter,
     /// A key or a text holds one half of a surrogate pair (`\ud83d`) without the other.
     LoneSurrogate,

@@ -36,6 +36,7 @@ due = Due on
 was-due = Was due on
 sub-total = Amount of the order
 late-fee = Late fee, for paying after the due date
+fees = Fee
 total = Total due
 total-paid = Total paid
 

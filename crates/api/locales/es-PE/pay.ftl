@@ -36,6 +36,7 @@ due = Vence el
 was-due = Venció el
 sub-total = Monto de la orden
 late-fee = Mora por pagar después del vencimiento
+fees = Comisión
 total = Total por pagar
 total-paid = Total pagado
 

@@ -8,6 +8,7 @@ use domain::customer::Customer;
 use domain::invoice::{Seen, Status};
 use domain::ktin::Ktin;
 use domain::metadata::Verbatim;
+use domain::money::Amount;
 use domain::time::Moment;
 
 use super::facts::Facts;
@@ -64,7 +65,8 @@ struct Debt<'a> {
 
 struct Parts {
     sub_total: String,
-    late_fee: String,
+    late_fee: Option<String>,
+    fees: Option<String>,
 }
 
 struct When {
@@ -253,15 +255,17 @@ fn frame<'a>(
 fn debt<'a>(facts: &'a Facts, seen: &Seen<'a>, texts: Texts) -> Debt<'a> {
     let (order, terms) = (&seen.invoice.order, &seen.invoice.terms);
     let written = |amount| money(terms.currency, amount);
+    let any = |amount: Amount| (amount != Amount::ZERO).then(|| written(amount));
     let is_more = seen.total() != terms.sub_total;
+    let parts =
+        || Parts { sub_total: written(terms.sub_total), late_fee: any(seen.late_fee), fees: any(seen.fees) };
     Debt {
         merchant: &facts.account.name,
         on_behalf: order.sub_merchant.as_ref().and_then(sub_merchant_name),
         symbol: symbol(terms.currency),
         figures: figures(seen.total()),
         total: written(seen.total()),
-        parts: is_more
-            .then(|| Parts { sub_total: written(terms.sub_total), late_fee: written(seen.late_fee) }),
+        parts: is_more.then(parts),
         reference: order.reference.as_str(),
         payer: order.customer.as_ref().and_then(|customer| payer(customer, texts)),
         due: terms.due.map(|due| when(texts, due)),

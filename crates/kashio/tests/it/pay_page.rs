@@ -200,7 +200,7 @@ async fn a_pending_order_says_what_is_owed_and_where_to_pay_it() {
     says("<bdi class=\"who\">Librería San Marcos</bdi>");
     says("<bdi>Colegio Andino</bdi>");
     // The late fee, and what it makes of the amount.
-    says("<span class=\"symbol\">S/</span> 1,238.00");
+    says("<span class=\"symbol\">S/</span> <span class=\"number\">1,238.00</span>");
     says("<dd>S/\u{a0}1,234.50</dd>");
     says("<dd>S/\u{a0}3.50</dd>");
     says("Venció el");
@@ -246,10 +246,30 @@ async fn dollars_are_paid_where_dollars_are_taken() {
     let street = Street::start(Mode::Live).await;
     let order = street.orders(json!({ "currency": "USD" })).await;
     let page = street.page(&order).await.text;
-    assert!(page.contains("<span class=\"symbol\">US$</span> 20.00") && page.contains("0099999"));
+    assert!(
+        page.contains("<span class=\"symbol\">US$</span> <span class=\"number\">20.00</span>")
+            && page.contains("0099999")
+    );
     assert!(!page.contains("0012345") && !page.contains("kasnet"));
     street.furnish(|account| account.collection_channels.clear()).await;
     assert!(street.page(&order).await.text.contains("todavía no ofrece bancos ni agentes"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_console_writes_instructions_a_step_a_line() {
+    let street = Street::start(Mode::Live).await;
+    let order = street.orders(json!({})).await;
+    let console = street.world.console().await;
+    let account = format!("/internal/v1/accounts/{}", street.shop.account.text(Mode::Test));
+    let channels = json!({ "collection_channels": [{
+        "channel": "bcp", "agreement_number": "5", "currency": "PEN",
+        "instructions": { "es": "Abra la app.\r\nPague.", "en": "Open the app.\nPay." },
+    }] });
+    let changed = console.call(Method::PATCH, &account, &[], Some(&channels)).await;
+    assert_eq!(changed.status, 200, "{}", changed.text);
+    assert!(street.page(&order).await.text.contains("<li>Abra la app.</li>\n<li>Pague.</li>"));
+    let english = street.in_english(&order).await.text;
+    assert!(english.contains("<ol>\n<li>Open the app.</li>\n<li>Pay.</li>"), "{english}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
