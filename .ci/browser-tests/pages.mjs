@@ -137,7 +137,7 @@ async function theReceiptComesByItself() {
   const { context, page, wrong } = await open(order.url_payment, { viewport: 'phone' });
   check(await page.getByText('Esta página se actualiza sola').isVisible(), 'the page says that it looks');
   await world.pay(order);
-  await page.getByRole('heading', { name: 'Constancia de pago' }).waitFor({ timeout: 12_000 });
+  await page.getByRole('heading', { name: 'Constancia de pago' }).waitFor({ timeout: 30_000 });
   check(await page.getByText('Banco Demo').isVisible(), 'the receipt names the bank');
   check(await page.getByRole('link', { name: 'Continuar en la tienda' }).getAttribute('href') === 'https://tienda.example/gracias', 'url_success');
   check(wrong.length === 0, `${wrong}`);
