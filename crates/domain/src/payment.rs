@@ -234,9 +234,11 @@ impl Payment {
         }
     }
 
-    /// A change of the money alone: the invoice stays as it is.
+    /// A change of the money alone: the invoice stays as it is, and is told as every reader sees it, also when nobody has
+    /// stored yet that its time is over.
     pub(crate) fn told(self, kind: EventKind, invoice: &Invoice, stamp: Stamp) -> Change {
-        let event = invoice.event(kind, stamp, Some(&self));
+        let mut event = invoice.event(kind, stamp, Some(&self));
+        event.snapshot.status = invoice.seen_at(stamp.at).status;
         Change { invoice: None, payment: Some(self), event: Some(event) }
     }
 }

@@ -12,7 +12,7 @@ use domain::account::{Account, Mode, Owner};
 use domain::change::Stamp;
 use domain::collection::{self, Channel, Operation, ResultCode, ReversalKind, Said, Verb};
 use domain::id::{Id, InvoiceId, QuoteId};
-use domain::invoice::Invoice;
+use domain::invoice::{Invoice, Status};
 use domain::money::{Amount, Currency};
 use domain::payment::{Payment, PaymentStatus, Reason};
 use domain::quote::Quote;
@@ -227,17 +227,13 @@ impl Tx {
             if !earlier.is(Verb::Inquire, &operation.number, operation) {
                 continue;
             }
-            // While what was promised is still so, it is said again; else it is a new question.
+            // While the promise can be kept, it is said again; else it is a new question.
             let promised = match earlier.quote {
                 Some(quote) => self.quote(known.invoice.owner, Id::from_uuid(quote)).await?,
                 None => None,
             };
-            let holds = promised.is_some_and(|quote| {
-                known.at < quote.expires
-                    && collection::refusal_of(seen.status).is_none()
-                    && (quote.currency, quote.total()) == (known.invoice.terms.currency, seen.total())
-            });
-            if holds {
+            let lives = promised.is_some_and(|quote| known.at < quote.expires);
+            if lives && self.can_keep_promises(&known.invoice).await? {
                 return Ok(Judged::Before(ResultCode::Ok, earlier.body));
             }
             self.forget(earlier.id).await?;
@@ -270,6 +266,15 @@ impl Tx {
         Ok(case.concerning(Verdict { outcome, is_judged: true, alert: None }).into())
     }
 
+    /// A quote is honoured though the invoice was amended or expired, and not once it is paid, voided or superseded.
+    async fn can_keep_promises(&mut self, invoice: &Invoice) -> Result<bool, Error> {
+        match invoice.status {
+            Status::Pending => Ok(true),
+            Status::Expired => Ok(!self.invoices(invoice.owner).was_issued_again(invoice).await?),
+            Status::Paid { .. } | Status::Voided => Ok(false),
+        }
+    }
+
     async fn judge_payment(&mut self, mut case: Case<'_>) -> Result<Judged, Error> {
         let said = &case.call.said;
         let (Some(amount), Some(currency)) = (said.amount, said.currency) else {
@@ -277,6 +282,7 @@ impl Tx {
         };
         let owner = case.known.invoice.owner;
         let earlier = self.earlier(&case.operation, &case.operation.number).await?;
+        let meets_reversal = earlier.iter().any(|before| before.is_tombstone_of(&case.operation));
         for before in &earlier {
             let is_same_key = before.is_of_the_same_day(&case.operation);
             if !before.is(Verb::Pay, &case.operation.number, &case.operation)
@@ -297,6 +303,8 @@ impl Tx {
                 if is_reversed {
                     return Ok(case.concerning(Verdict::unjudged(ResultCode::AlreadyReversed, None)).into());
                 }
+            } else if meets_reversal {
+                break;
             } else if said.cash_taken && before.cash_taken != Some(true) {
                 // It was refused before the bank had the money; now it has.
                 self.forget(before.id).await?;
@@ -304,7 +312,7 @@ impl Tx {
             }
             return Ok(Judged::Before(code_of(before)?, before.body.clone()));
         }
-        if earlier.iter().any(|before| before.is_tombstone_of(&case.operation)) {
+        if meets_reversal {
             return Ok(case.concerning(Verdict::unjudged(ResultCode::AlreadyReversed, None)).into());
         }
 
@@ -326,7 +334,7 @@ impl Tx {
             return Ok(Verdict::unjudged(ResultCode::ChannelClosed, None).into());
         }
         let invoice = &case.known.invoice;
-        let is_expired = invoice.status == domain::invoice::Status::Expired;
+        let is_expired = invoice.status == Status::Expired;
         let superseded = is_expired && self.invoices(owner).was_issued_again(invoice).await?;
         let payment = Payment {
             id: self.new_id()?,
@@ -374,10 +382,10 @@ impl Tx {
             return Ok(Judged::Before(code_of(&before)?, before.body));
         }
         let earlier = self.earlier(&reversed, &original).await?;
-        let mut payments: Vec<&Earlier> =
-            earlier.iter().filter(|before| before.is(Verb::Pay, &original, &reversed)).collect();
-        payments.sort_by_key(|before| !before.is_of_the_same_day(&reversed));
-        let money = payments.into_iter().find_map(|before| before.payment);
+        // Its own day's operation of that number, also one that was refused, comes before a retry across midnight.
+        let payments = || earlier.iter().filter(|before| before.is(Verb::Pay, &original, &reversed));
+        let own = payments().find(|before| before.is_of_the_same_day(&reversed));
+        let money = own.map_or_else(|| payments().find_map(|before| before.payment), |before| before.payment);
         let channel = self.channel_of(case.call).await?;
         let Some(money) = money else {
             return self.judge_reversal_of_nothing(case, kind, &channel).await;

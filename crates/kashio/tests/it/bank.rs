@@ -133,7 +133,7 @@ impl Bank {
     /// The reversal of a payment that was said so.
     pub fn reversal(&self, payment: &Value, kind: &str) -> Value {
         json!({
-            "channel": self.channel, "agreement": AGREEMENT, "ktin": payment["ktin"],
+            "channel": self.channel, "agreement": payment["agreement"], "ktin": payment["ktin"],
             "original_operation_number": payment["operation_number"],
             "original_operated_at": payment["operated_at"], "operation_number": Bank::number(), "kind": kind,
             "trace_id": "r",

@@ -11,6 +11,7 @@
 mod bad_input;
 mod bank;
 mod canaries;
+mod collections;
 mod configuration;
 mod contract;
 mod corpora;
