@@ -10,6 +10,7 @@
 
 mod bad_input;
 mod bank;
+mod bank_histories;
 mod canaries;
 mod collections;
 mod configuration;
@@ -29,6 +30,7 @@ mod keys_under_load;
 mod listening;
 mod lists;
 mod money_under_load;
+mod money_races;
 mod operator;
 mod own_tls;
 mod pay_page;

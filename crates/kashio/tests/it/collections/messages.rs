@@ -88,7 +88,7 @@ async fn what_can_not_be_so_is_a_bad_request_recorded_and_without_effect() {
 async fn a_clock_that_is_five_minutes_ahead_and_an_offset_are_fine() {
     let scene = Scene::open().await;
     let (a, b) = (scene.invoice("a").await, scene.invoice("b").await);
-    let ahead = scene.bank.payment(text(&a, "ktin"), "20.00", &in_seconds(290));
+    let ahead = scene.bank.payment(text(&a, "ktin"), "20.00", &scene.world.bank_time(290).await);
     assert_eq!(scene.bank.call("pay", ahead).await.code(), "ok");
     let lima = Moment::parse_zoned(&now()).unwrap().plus_seconds(-5 * 3_600);
     let said = scene.bank.payment(text(&b, "ktin"), "20.00", &format!("{lima}-05:00"));
