@@ -29,6 +29,9 @@ use crate::world::{INVOICES, Merchant, World, order};
 /// Callers who are busy at the same time.
 const AT_ONCE: usize = 12;
 
+/// How finely the time of a history is divided.
+const SPAN: i32 = 10_000;
+
 /// A seed of today's, or the one that is to be tried again.
 pub fn seed(story: &str) -> u64 {
     let given = std::env::var("KASHIO_SEED").ok().and_then(|seed| seed.parse().ok());
@@ -98,27 +101,27 @@ struct Operation {
     reverse: Option<Value>,
 }
 
-/// Messages in the order in which they are to be sent.
+/// Messages, each at its place in the time that there is: from 0 to [`SPAN`] and a little beyond.
 #[derive(Default)]
-struct Schedule(Vec<(f64, Message)>);
+struct Schedule(Vec<(i32, Message)>);
 
 impl Schedule {
     /// A message at about some time: possibly twice at once, again a little later, and again when nobody expects it.
-    fn send(&mut self, at: f64, message: Message, random: &mut StdRng) {
+    fn send(&mut self, at: i32, message: Message, random: &mut StdRng) {
         if random.random_bool(0.3) {
             self.0.push((at, message.clone()));
         }
         if random.random_bool(0.2) {
-            self.0.push((at + random.random_range(0.0..0.02), message.clone()));
+            self.0.push((at + random.random_range(0..SPAN / 50), message.clone()));
         }
         if random.random_bool(0.1) {
-            self.0.push((random.random_range(at..1.5), message.clone()));
+            self.0.push((random.random_range(at..SPAN * 3 / 2), message.clone()));
         }
         self.0.push((at, message));
     }
 
     fn in_order(mut self) -> Vec<Message> {
-        self.0.sort_by(|one, other| one.0.total_cmp(&other.0));
+        self.0.sort_by_key(|(at, _)| *at);
         self.0.into_iter().map(|(_, message)| message).collect()
     }
 }
@@ -245,16 +248,16 @@ async fn whatever_is_said_in_whatever_order_answers_and_books_agree() {
             let kind =
                 *[None, Some("automatic"), Some("automatic"), Some("manual")].choose(&mut random).unwrap();
             let operation = Operation::of(&town, ktin, amount, kind, &mut random);
-            let at = random.random_range(0.0..1.0);
+            let at = random.random_range(0..SPAN);
             let bank = operation.bank;
             if random.random_bool(0.7) {
                 let asked = town.banks[bank].inquiry(ktin, &about_now(&mut random));
-                schedule.send(at - 0.01, Message::Bank(bank, "inquire", asked), &mut random);
+                schedule.send(at - SPAN / 100, Message::Bank(bank, "inquire", asked), &mut random);
             }
             schedule.send(at, Message::Bank(bank, "pay", operation.pay.clone()), &mut random);
             if let Some(reverse) = &operation.reverse {
                 // Mostly after it, at times before.
-                let at = at + random.random_range(-0.02..0.1);
+                let at = at + random.random_range(-SPAN / 50..SPAN / 10);
                 schedule.send(at, Message::Bank(bank, "reverse", reverse.clone()), &mut random);
             }
             operations.push(operation);
@@ -271,7 +274,7 @@ async fn whatever_is_said_in_whatever_order_answers_and_books_agree() {
                 7 => Message::Reissue(reference.clone(), random.random_range(0..60)),
                 _ => Message::Sweep,
             };
-            schedule.send(random.random_range(0.0..1.0), message, &mut random);
+            schedule.send(random.random_range(0..SPAN), message, &mut random);
         }
     }
     let (messages, heard) = (schedule.in_order(), Heard::default());
@@ -358,9 +361,9 @@ async fn replayed_reordered_and_delayed_histories_end_as_the_orderly_one() {
                     continue;
                 }
                 for message in [Some(pay), reverse].into_iter().flatten() {
-                    schedule.send(random.random_range(0.0..1.0), message.clone(), &mut random);
+                    schedule.send(random.random_range(0..SPAN), message.clone(), &mut random);
                     if random.random_bool(0.3) {
-                        delayed.push((random.random_range(0.0..1.0), message));
+                        delayed.push((random.random_range(0..SPAN), message));
                     }
                 }
             }

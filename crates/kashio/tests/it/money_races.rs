@@ -2,8 +2,6 @@
 //!
 //! A short form for every day and a long one: `KASHIO_LONG=1`.
 
-#![expect(clippy::print_stdout, reason = "the seed and the figures are worth reading")]
-
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 

@@ -34,6 +34,10 @@ async fn what_can_not_be_so_is_a_bad_request_recorded_and_without_effect() {
     let mut bad = vec![
         with(sound.clone(), "operated_at", naive.clone()),
         with(sound.clone(), "operated_at", "yesterday"),
+        with(sound.clone(), "operated_at", "9999-12-31T23:59:59Z"),
+        with(without(sound.clone(), "cash_taken"), "operated_at", "0001-01-01T00:00:00Z"),
+        with(sound.clone(), "agreement", "1".repeat(41)),
+        with(sound.clone(), "trace_id", "1".repeat(65)),
         with(sound.clone(), "operated_at", in_seconds(310)),
         with(sound.clone(), "operated_at", in_seconds(year)),
         with(without(sound.clone(), "cash_taken"), "operated_at", in_seconds(-year)),

@@ -79,6 +79,8 @@ async fn a_quote_holds_for_ten_minutes_of_the_banks_time_for_its_channel_and_amo
         "amount_mismatch",
         "the promise was made to another bank"
     );
+    let said = with(scene.bank.payment(ktin, "35.01", &now()), "quote_id", "quo_live_of_nobody");
+    assert_eq!(scene.bank.call("pay", said).await.code(), "amount_mismatch", "and this one nobody made");
     let said = with(scene.bank.payment(ktin, "20.01", &now()), "quote_id", asked.quote());
     assert_eq!(scene.bank.call("pay", said).await.code(), "amount_mismatch", "of another amount");
     scene.age_quotes(590).await;

@@ -168,6 +168,8 @@ async fn money_is_told_in_the_feed_and_by_webhook_in_the_version_of_each() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_runs_out_is_stored_and_told_once_within_a_second_or_two() {
     let scene = Scene::of(World::working(|_| {}).await).await;
+    let mut other = kashio::serve::start(&scene.world.settings).await.unwrap();
+    other.add_worker(&scene.world.settings).unwrap();
     let soon = in_seconds(2);
     let mut invoices = Vec::new();
     for number in 0..5 {
@@ -190,5 +192,6 @@ async fn what_runs_out_is_stored_and_told_once_within_a_second_or_two() {
     tokio::time::sleep(Duration::from_millis(1_500)).await;
     let kinds = scene.kinds().await;
     assert_eq!(kinds.iter().filter(|kind| *kind == "invoice.expired").count(), 5, "{kinds:?}");
-    assert!(scene.again(&invoices[0]).await["version"] == 2);
+    assert_eq!(scene.again(&invoices[0]).await["version"], 2);
+    other.stop(Duration::ZERO).await;
 }
