@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use domain::account::Mode;
 use domain::invoice::table::State;
@@ -24,7 +24,7 @@ use uuid::Uuid;
 
 use crate::bank::{Bank, Told, now};
 use crate::keys_under_load::either;
-use crate::world::{INVOICES, Merchant, World, order};
+use crate::world::{Answer, INVOICES, Merchant, World, order};
 
 /// Callers who are busy at the same time.
 const AT_ONCE: usize = 12;
@@ -50,7 +50,7 @@ pub struct Town {
 
 impl Town {
     pub async fn start() -> Town {
-        let world = World::start().await;
+        let world = World::with(|settings| settings.database.connections = 12).await;
         let other = serve::start(&world.settings).await.unwrap();
         let banks = [world.bank("bcp").await, world.bank("bbva").await];
         let shop = Town::shop(&world, &banks).await;
@@ -75,6 +75,17 @@ impl Town {
     pub fn shop_at(&self, replica: bool) -> Merchant {
         let base = if replica { format!("http://{}", self.other.public) } else { self.world.url("") };
         Merchant { base, ..self.shop.clone() }
+    }
+}
+
+/// A merchant asks until he is answered: when the service is overloaded, nothing was done.
+pub async fn asks(shop: &Merchant, method: &Method, path: &str, body: Option<&str>) -> Answer {
+    loop {
+        let answer = shop.call(method.clone(), path, &[], body).await;
+        if answer.status != 503 {
+            return answer;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 
@@ -155,7 +166,7 @@ impl Town {
         let replica = random.random();
         let write = async |method: Method, path: &str, body: Option<Value>| {
             let body = body.map(|body| body.to_string());
-            let answer = self.shop_at(replica).call(method, path, &[], body.as_deref()).await;
+            let answer = asks(&self.shop_at(replica), &method, path, body.as_deref()).await;
             assert!(matches!(answer.status, 200 | 201 | 409), "{}", answer.text);
         };
         match message {
@@ -166,7 +177,7 @@ impl Town {
                     let quote = heard.quotes.lock().unwrap().get(&about).cloned();
                     said["quote_id"] = json!(quote);
                 }
-                let told = self.bank(*bank, replica).call(verb, said).await;
+                let told = self.bank(*bank, replica).insists(verb, said).await;
                 heard.note(*bank, verb, &told);
             }
             Message::Amend(id, wish) => {
@@ -283,10 +294,10 @@ async fn whatever_is_said_in_whatever_order_answers_and_books_agree() {
     // Once more in order, to one who listens: what a bank is told last is what is so.
     for operation in &operations {
         let bank = &town.banks[operation.bank];
-        let mut last = bank.call("pay", operation.pay.clone()).await;
+        let mut last = bank.insists("pay", operation.pay.clone()).await;
         if let Some(reverse) = &operation.reverse {
-            bank.call("reverse", reverse.clone()).await;
-            last = bank.call("pay", operation.pay.clone()).await;
+            bank.insists("reverse", reverse.clone()).await;
+            last = bank.insists("pay", operation.pay.clone()).await;
         }
         heard.note(operation.bank, "pay", &last);
         let standing = town.standing(operation.number()).await;
@@ -296,7 +307,7 @@ async fn whatever_is_said_in_whatever_order_answers_and_books_agree() {
     let count = messages.len() + operations.len();
     println!("{count} messages about {} operations in {:?}", operations.len(), began.elapsed());
     println!("{:?}", heard.codes.into_inner().unwrap());
-    town.other.stop(std::time::Duration::ZERO).await;
+    town.other.stop(Duration::ZERO).await;
 }
 
 impl Town {
@@ -388,7 +399,7 @@ async fn replayed_reordered_and_delayed_histories_end_as_the_orderly_one() {
     assert!(ends[0].iter().any(|(status, _)| status == "paid"));
     books_balance(&town.world).await;
     println!("{invoices} invoices in {:?}", began.elapsed());
-    town.other.stop(std::time::Duration::ZERO).await;
+    town.other.stop(Duration::ZERO).await;
 }
 
 /// What must be so of the books, whatever happened: states and versions follow one another, each change has its event,

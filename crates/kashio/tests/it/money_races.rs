@@ -15,7 +15,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::bank::now;
-use crate::bank_histories::{Town, books_balance, seed};
+use crate::bank_histories::{Town, asks, books_balance, seed};
 use crate::keys_under_load::either;
 use crate::world::{INVOICES, order};
 
@@ -49,7 +49,7 @@ async fn two_payments_an_amendment_a_voiding_and_the_expiry_at_once_leave_the_bo
                 let mut said = town.banks[bank].payment(&ktin, amount, &format!("{at}Z"));
                 said["cash_taken"] = json!(random.random::<bool>());
                 let bank = town.bank(bank, random.random());
-                let pays = async move { format!("pay {}", bank.call("pay", said).await.code()) };
+                let pays = async move { format!("pay {}", bank.insists("pay", said).await.code()) };
                 racers.push(pays.boxed());
             }
             let path = format!("{INVOICES}/{id}");
@@ -59,7 +59,7 @@ async fn two_payments_an_amendment_a_voiding_and_the_expiry_at_once_leave_the_bo
                 let (shop, path) = (town.shop_at(random.random()), path.clone());
                 let asks = async move {
                     let wish = wish.map(|wish| wish.to_string());
-                    let answer = shop.call(method.clone(), &path, &[], wish.as_deref()).await;
+                    let answer = asks(&shop, &method, &path, wish.as_deref()).await;
                     assert!(matches!(answer.status, 200 | 409), "{}", answer.text);
                     format!("{method} {}", answer.status)
                 };

@@ -37,7 +37,7 @@ async fn the_same_payment_thirty_two_times_at_once_is_one_payment_with_one_answe
     for cash in [false, true] {
         let invoice = scene.invoice(if cash { "with cash" } else { "without" }).await;
         let said = with(scene.bank.payment(text(&invoice, "ktin"), "20.00", &now()), "cash_taken", cash);
-        let told = join_all((0..32).map(|_| scene.bank.call("pay", said.clone()))).await;
+        let told = join_all((0..32).map(|_| scene.bank.insists("pay", said.clone()))).await;
         let mut answers: Vec<String> = told.into_iter().map(|told| told.answer.text).collect();
         answers.dedup();
         assert_eq!(answers.len(), 1, "{answers:?}");
@@ -50,7 +50,7 @@ async fn the_same_inquiry_thirty_two_times_at_once_is_one_quote() {
     let scene = Scene::open().await;
     let invoice = scene.invoice("a").await;
     let said = scene.bank.inquiry(text(&invoice, "ktin"), &now());
-    let told = join_all((0..32).map(|_| scene.bank.call("inquire", said.clone()))).await;
+    let told = join_all((0..32).map(|_| scene.bank.insists("inquire", said.clone()))).await;
     assert!(told.iter().all(|one| one.answer.text == told[0].answer.text));
     assert_eq!(scene.world.count("select count(*) from quotes").await, 1);
 }
