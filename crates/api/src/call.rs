@@ -16,6 +16,7 @@ use domain::id::{Id, Kind};
 use domain::key::Scope;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use serde_json::json;
 use store::keys::KeyRecord;
 use store::{Claim, Tx};
 use wire::problem::{Code, Item};
@@ -223,7 +224,8 @@ impl<S> Call<S> {
                 let reply = work(tx).await?;
                 if !reply.replayed {
                     let object = object.or_else(|| reply.created_id().map(str::to_owned));
-                    tx.audit(Act { chain, action: name, object, by, details: None }).await?;
+                    let details = reply.version().map(|version| json!({ "version": version }).to_string());
+                    tx.audit(Act { chain, action: name, object, by, details }).await?;
                 }
                 Ok(reply)
             }

@@ -6,6 +6,7 @@
 //! | [`console`] | who calls: a service key, its role, the operator behind it |
 //! | [`collector`], [`collections`], [`channels`] | what banks' connectors call, and which banks there are |
 //! | [`accounts`], [`keys`], [`service_keys`], [`audit`] | the handlers |
+//! | [`support`] | the search box, the timeline, and what two people decide about unapplied money |
 //! | [`routes`] | the list of routes, merchants' routes on an account's behalf among them |
 //!
 //! # To add a route
@@ -21,3 +22,4 @@ pub mod console;
 pub mod keys;
 pub mod routes;
 pub mod service_keys;
+pub mod support;

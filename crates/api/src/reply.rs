@@ -57,6 +57,11 @@ impl Reply {
         }
     }
 
+    /// The version of the invoice that it shows, which its `ETag` names.
+    pub fn version(&self) -> Option<u32> {
+        self.answer.etag.as_deref()?.trim_matches('"').parse().ok()
+    }
+
     /// The id of what was made, which its `Location` ends with.
     pub fn created_id(&self) -> Option<&str> {
         self.answer.location.as_deref()?.rsplit('/').next()

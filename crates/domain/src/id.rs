@@ -159,4 +159,6 @@ kinds! {
     ServiceKeyKind, ServiceKeyId, "key";
     /// `quo_…`: what a bank was told that an invoice costs.
     QuoteKind, QuoteId, "quo";
+    /// `col_…`: a message of a bank.
+    CollectionKind, CollectionId, "col";
 }

@@ -43,6 +43,7 @@ pub mod late_fee;
 pub mod metadata;
 pub mod money;
 pub mod payment;
+pub mod proposal;
 pub mod quote;
 pub mod reference;
 pub mod signature;

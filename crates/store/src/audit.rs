@@ -181,6 +181,19 @@ impl Tx {
         Ok((rows.into_iter().take(filter.limit.into()).map(Sealed::from).collect(), has_more))
     }
 
+    /// What a request did to an object, when it was committed after all: for work that runs again because the connection
+    /// broke in COMMIT, and must not take its own first run for somebody else's.
+    pub async fn act_of_request(&mut self, object: &str, by: &By) -> Result<Option<String>, Error> {
+        let action = sqlx::query_scalar!(
+            "select action from audit_log where object = $1 and request_id = $2 order by id desc limit 1",
+            object,
+            by.request_id,
+        )
+        .fetch_optional(self.connection())
+        .await?;
+        Ok(action)
+    }
+
     /// Adds a security event to the chain of its key's account, unless the same was seen within a minute or the key
     /// is not ours.
     async fn sight(&mut self, sighting: &Sighting) -> Result<(), Error> {

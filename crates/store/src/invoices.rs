@@ -175,6 +175,22 @@ impl Invoices<'_> {
         row.map(|row| row.known(self.owner)).transpose()
     }
 
+    /// The pending or paid invoice of a reference.
+    pub async fn open_id(self, reference: &Reference) -> Result<Option<InvoiceId>, Error> {
+        let id = sqlx::query_scalar!(
+            r#"
+            select id from invoices
+            where account_id = $1 and livemode = $2 and invoice_id = $3 and status in ('pending', 'paid')
+            "#,
+            self.owner.account.uuid(),
+            self.owner.mode.is_live(),
+            reference.as_str(),
+        )
+        .fetch_optional(self.tx.connection())
+        .await?;
+        Ok(id.map(InvoiceId::from_uuid))
+    }
+
     /// Whether its reference was issued again after `invoice`.
     pub async fn was_issued_again(self, invoice: &Invoice) -> Result<bool, Error> {
         let again = sqlx::query_scalar!(

@@ -8,6 +8,7 @@
 //! | [`idempotency`] | [`Claim`], [`Answer`], [`Store::once`] |
 //! | [`invoices`], [`accounts`], [`keys`], [`service_keys`] | finders; the owner comes first |
 //! | [`payments`], [`channels`] | money, and who brings it |
+//! | [`support`], [`timeline`], [`proposals`] | what support looks for, what happened, what two people decide |
 //! | [`collections`] | what banks ask and tell, judged and answered once |
 //! | [`audit`] | who did what, in chains |
 //! | [`sequence`], [`events`] | the numbers of the feed, and the feed |
@@ -44,11 +45,14 @@ pub mod invoices;
 pub mod keys;
 pub mod migrate;
 pub mod payments;
+pub mod proposals;
 mod random;
 pub mod seal;
 pub mod sequence;
 pub mod service_keys;
+pub mod support;
 pub mod sweep;
+pub mod timeline;
 mod tx;
 
 use std::sync::Arc;

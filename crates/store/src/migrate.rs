@@ -220,9 +220,14 @@ async fn apply_missing(
 
 /// Tries until the locks are to be had at once, so that no traffic queues behind a waiting migration.
 async fn apply(connection: &mut PgConnection, migration: &Migration) -> Result<Duration, MigrateError> {
-    sqlx::query("set lock_timeout = '200ms'").execute(&mut *connection).await.map_err(Error::from)?;
+    // What runs outside a transaction builds an index beside traffic: it waits as long as it takes, and nobody behind it.
+    let patience = if migration.no_tx { "set lock_timeout = 0" } else { "set lock_timeout = '200ms'" };
+    sqlx::query(patience).execute(&mut *connection).await.map_err(Error::from)?;
     let mut tries = 0;
     loop {
+        if migration.no_tx {
+            drop_invalid(connection, migration.sql.as_str()).await?;
+        }
         match connection.apply(&MIGRATOR.table_name, migration).await {
             Ok(took) => return Ok(took),
             Err(error) => {
@@ -236,6 +241,33 @@ async fn apply(connection: &mut PgConnection, migration: &Migration) -> Result<D
             }
         }
     }
+}
+
+/// An index whose building was interrupted stays behind, useless, and `if not exists` would be content with it.
+async fn drop_invalid(connection: &mut PgConnection, sql: &str) -> Result<(), Error> {
+    let Some(index) = index_of(sql) else { return Ok(()) };
+    let is_invalid = sqlx::query_scalar!(
+        r#"
+        select exists (
+            select from pg_index where indexrelid = to_regclass($1) and not indisvalid) as "is_invalid!"
+        "#,
+        index,
+    )
+    .fetch_one(&mut *connection)
+    .await?;
+    if is_invalid {
+        let drop = format!("drop index concurrently {index}");
+        // A name can not be bound; this one was read from a file of ours.
+        sqlx::query(sqlx::AssertSqlSafe(drop)).execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+/// The index that a file of one statement makes: `create index concurrently if not exists …`.
+fn index_of(sql: &str) -> Option<&str> {
+    let lines = sql.lines().filter(|line| !line.trim_start().starts_with("--"));
+    let mut words = lines.flat_map(str::split_whitespace).skip_while(|word| *word != "concurrently").skip(1);
+    words.find(|word| !matches!(*word, "if" | "not" | "exists"))
 }
 
 fn sql_state(error: &sqlx::migrate::MigrateError) -> Option<String> {

@@ -7,3 +7,4 @@ pub mod collection;
 pub mod key;
 pub mod page;
 pub mod schema;
+pub mod support;

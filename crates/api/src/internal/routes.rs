@@ -3,7 +3,7 @@
 use actix_web::http::Method;
 use actix_web::web;
 
-use super::{accounts, audit, channels, collections, keys, service_keys};
+use super::{accounts, audit, channels, collections, keys, service_keys, support};
 use crate::routes::Handle;
 use crate::{docs, routes};
 
@@ -59,6 +59,10 @@ pub fn all() -> Vec<Route> {
             is_collectors: true,
             ..route(Method::POST, "/collections/reverse", |to| to.to(collections::reverse))
         },
+        route(Method::GET, "/search", |to| to.to(support::search)),
+        route(Method::GET, "/invoices/{id}/timeline", |to| to.to(support::timeline)),
+        route(Method::POST, "/payments/{id}/apply", |to| to.to(support::apply)),
+        route(Method::POST, "/payments/{id}/return", |to| to.to(support::give_back)),
         route(Method::GET, "/audit", |to| to.to(audit::list)),
         Route { is_open: true, ..route(Method::GET, "/openapi.json", |to| to.to(docs::internal_document)) },
     ];

@@ -13,6 +13,7 @@ const KEYS: &str = "Claves";
 const SERVICES: &str = "Claves de servicio";
 const CHANNELS: &str = "Canales";
 const COLLECTIONS: &str = "Recaudación";
+const SUPPORT: &str = "Soporte";
 const AUDIT: &str = "Auditoría";
 const ON_BEHALF: &str = "En nombre de una cuenta";
 
@@ -61,6 +62,11 @@ const ROLL: &[&str] = &[
     "key_already_rolled",
 ];
 
+const SEARCH: &[&str] =
+    &["required", "unknown_parameter", "duplicate_field", "invalid_character", "too_long"];
+const DECIDE: &[&str] = &["too_short", "payment_not_unapplied", "second_actor_required"];
+const APPLY: &[&str] = &["payment_mismatch", "invoice_already_paid", "invoice_voided", "invoice_id_conflict"];
+
 const COMMON: [&str; 2] = ["Accept-Language", "X-Request-Id"];
 const WRITE: [&str; 5] =
     ["internal.X-Actor", "internal.X-Reason", "Idempotency-Key", "Accept-Language", "X-Request-Id"];
@@ -90,6 +96,7 @@ pub fn document(support_email: &str) -> Value {
                 "description": "Lo que llaman los bancos, por sus conectores: consulta, pago y extorno. Lo que resulta es 200 con un \
                                 `result`, también cuando se rechaza.",
             },
+            { "name": SUPPORT, "description": "Buscar, saber qué pasó, y decidir sobre el dinero sin aplicar." },
             { "name": AUDIT, "description": "Quién hizo qué." },
             { "name": ON_BEHALF, "description": "Las rutas de los comercios, hechas por un operador." },
         ],
@@ -214,6 +221,7 @@ fn own_parameters() -> Map<String, Value> {
         });
         all.insert(format!("internal.{key}"), parameter);
     };
+    let (invoice, payment) = ("inv_live_2Lx8hVvQ4nRkTz7WmYb3Cd", "pay_live_2Lx8hVvQ4nRkTz7WmYb3Cd");
     let (account, key) = ("acc_test_2Lx8hVvQ4nRkTz7WmYb3Cd", "key_test_2Lx8hVvQ4nRkTz7WmYb3Cd");
     let service = "key_live_2Lx8hVvQ4nRkTz7WmYb3Cd";
     add("X-Actor", "X-Actor", "header", true, "El operador que actúa, hasta 200 caracteres.", "operador-7");
@@ -223,6 +231,9 @@ fn own_parameters() -> Map<String, Value> {
     add("account-id", "id", "path", true, "La cuenta.", account);
     add("key-id", "id", "path", true, "La clave.", key);
     add("channel-id", "id", "path", true, "El canal.", "bcp");
+    add("invoice-id", "id", "path", true, "La orden, de cualquier cuenta y modo.", invoice);
+    add("payment-id", "id", "path", true, "El pago, de cualquier cuenta y modo.", payment);
+    add("q", "q", "query", true, "Lo que se busca, entero: de 1 a 200 caracteres.", "263264817050");
     add("service-key-id", "id", "path", true, "La clave de servicio.", service);
     add(
         "search",
@@ -270,6 +281,22 @@ fn shows(description: &str, shape: &str, example: Value) -> Map<String, Value> {
     answers([(200, answer(description, shape, &[], &["Idempotent-Replayed"], example))])
 }
 
+/// What two operators decide: a proposal, and then the deed.
+fn decides(deed: &str, action: Value) -> Map<String, Value> {
+    let replayed = &["Idempotent-Replayed"];
+    let mut proposal = json!({
+        "object": "proposal", "payment": "pay_live_2Lx8hVvQ4nRkTz7WmYb3Cd", "proposed_by": "operador-7",
+        "created": "2020-01-01T05:00:00", "lapses_at": "2020-01-02T05:00:00",
+    });
+    if let (Some(proposal), Value::Object(action)) = (proposal.as_object_mut(), action) {
+        proposal.extend(action);
+    }
+    answers([
+        (200, answer(deed, "Payment", &[], replayed, payment())),
+        (202, answer("La propuesta: otro operador la confirma.", "PaymentProposal", &[], replayed, proposal)),
+    ])
+}
+
 fn makes(description: &str, shape: &str, example: Value) -> Map<String, Value> {
     answers([(201, answer(description, shape, &["Location"], &["Idempotent-Replayed"], example))])
 }
@@ -280,8 +307,11 @@ fn collected(shape: &str, example: Value) -> Map<String, Value> {
 }
 
 fn lists(shape: &str, example: Value) -> Map<String, Value> {
-    let page = json!({ "object": "list", "has_more": false, "data": [example] });
-    answers([(200, answer("Una página.", shape, &[], &["Link"], page))])
+    answers([(200, answer("Una página.", shape, &[], &["Link"], page(example)))])
+}
+
+fn page(example: Value) -> Value {
+    json!({ "object": "list", "has_more": false, "data": [example] })
 }
 
 fn all() -> Vec<Operation> {
@@ -534,6 +564,62 @@ fn all() -> Vec<Operation> {
             vec![BODY, &["channel_not_allowed"]],
         ),
         own(
+            at("search", "GET", "/internal/v1/search", SUPPORT, "Buscar"),
+            "Busca en todas las cuentas y ambos modos lo que tenga exactamente este ktin (también con espacios), `invoice_id`, \
+             identificador, token, teléfono, documento, correo (sin distinguir mayúsculas) o número de operación de un banco. Hasta \
+             100, de lo más nuevo a lo más antiguo.",
+            with(&["internal.q"], &COMMON),
+            None,
+            answers([(200, answer("Lo encontrado.", "SearchHitList", &[], &[], page(hit())))]),
+            vec![SEARCH],
+        ),
+        own(
+            at(
+                "getInvoiceTimeline",
+                "GET",
+                "/internal/v1/invoices/{id}/timeline",
+                SUPPORT,
+                "Consultar qué pasó con una orden",
+            ),
+            "Cada cambio de la orden y de su dinero, cada mensaje de un banco sobre su código, cada intento de avisar al comercio y \
+             cada acto de un operador, de lo más antiguo a lo más nuevo; las 1000 entradas más nuevas.",
+            with(&["internal.invoice-id"], &COMMON),
+            None,
+            answers([(200, answer("Lo que pasó.", "TimelineEntryList", &[], &[], page(moment())))]),
+            vec![
+                &["unknown_parameter", "duplicate_field", "invalid_character", "too_long", "invalid_limit"],
+                ONE,
+            ],
+        ),
+        own(
+            at(
+                "applyPayment",
+                "POST",
+                "/internal/v1/payments/{id}/apply",
+                SUPPORT,
+                "Aplicar un pago a una orden",
+            ),
+            "Solo dinero sin aplicar, y solo a una orden pendiente o vencida con el mismo monto, moneda, cuenta y modo. La primera \
+             solicitud es una propuesta (202) que vale 24 horas; la misma, de otro operador, la ejecuta (200). Otra orden es otra \
+             propuesta, que reemplaza a la anterior. Exige `X-Reason`.",
+            with(&["internal.payment-id"], &WRITE),
+            takes("ApplyPayment", json!({ "invoice": "inv_live_2Lx8hVvQ4nRkTz7WmYb3Cd" })),
+            decides(
+                "El pago, aplicado.",
+                json!({ "action": "apply", "invoice": "inv_live_2Lx8hVvQ4nRkTz7WmYb3Cd" }),
+            ),
+            vec![BODY, ONCE, ACTOR, DECIDE, APPLY, ONE],
+        ),
+        own(
+            at("returnPayment", "POST", "/internal/v1/payments/{id}/return", SUPPORT, "Devolver un pago"),
+            "Solo dinero sin aplicar. La primera solicitud es una propuesta (202) que vale 24 horas; la misma, con el mismo motivo, \
+             de otro operador, la ejecuta (200). Otro motivo es otra propuesta, que reemplaza a la anterior. Exige `X-Reason`.",
+            with(&["internal.payment-id"], &WRITE),
+            takes("ReturnPayment", json!({ "reason": "pagado dos veces" })),
+            decides("El pago, devuelto.", json!({ "action": "return", "reason": "pagado dos veces" })),
+            vec![BODY, ONCE, ACTOR, DECIDE, ONE],
+        ),
+        own(
             at("listAudit", "GET", "/internal/v1/audit", AUDIT, "Consultar el registro de auditoría"),
             "Toda escritura interna y todo hecho de seguridad, de lo más nuevo a lo más antiguo; con `after`, al revés.",
             with(
@@ -636,6 +722,29 @@ fn reversing() -> Value {
         "channel": "bcp", "agreement": "000001", "ktin": "263264817050", "original_operation_number": "000123",
         "original_operated_at": "2026-11-22T10:01:00-05:00", "operation_number": "000124", "kind": "automatic",
         "trace_id": "r-1",
+fn payment() -> Value {
+    json!({
+        "id": "pay_live_2Lx8hVvQ4nRkTz7WmYb3Cd", "object": "payment", "livemode": true,
+        "invoice": "inv_live_2Lx8hVvQ4nRkTz7WmYb3Cd", "invoice_id": "INV-000001-001", "ktin": "263264817050",
+        "amount": "20.00", "currency": "PEN", "channel": "bcp", "operation_number": "000123",
+        "paid_at": "2020-01-01T05:00:00", "received_at": "2020-01-01T05:00:01", "status": "applied",
+    })
+}
+
+fn hit() -> Value {
+    json!({
+        "object": "search_hit", "kind": "invoice", "id": "inv_live_2Lx8hVvQ4nRkTz7WmYb3Cd",
+        "account": "acc_test_2Lx8hVvQ4nRkTz7WmYb3Cd", "livemode": true, "matched": "ktin",
+        "created": "2020-01-01T05:00:00", "invoice_id": "INV-000001-001", "status": "pending", "amount": "20.00",
+        "currency": "PEN", "ktin": "263264817050",
+    })
+}
+
+fn moment() -> Value {
+    json!({
+        "at": "2020-01-01T05:00:00", "kind": "pay", "code": "ok", "channel": "bcp", "agreement": "000001",
+        "operation_number": "000123", "number": "100000001", "operated_at": "2020-01-01T05:00:00", "amount": "20.00",
+        "currency": "PEN", "cash_taken": false, "payment": "pay_live_2Lx8hVvQ4nRkTz7WmYb3Cd",
     })
 }
 

@@ -63,6 +63,8 @@ fn body_inside(method: &Method, route: &Route) -> Option<String> {
         ("POST", "/service-keys/{id}/roll" | "/service-keys/{id}/revoke") => "{}",
         ("PUT", "/channels/{id}") => r#"{"name": "BCP"}"#,
         ("POST", "/collections/inquire" | "/collections/pay" | "/collections/reverse") => "{}",
+        ("POST", "/payments/{id}/apply") => r#"{"invoice": "inv_test_2Lx8hVvQ4nRkTz7WmYb3Cd"}"#,
+        ("POST", "/payments/{id}/return") => r#"{"reason": "pagado dos veces"}"#,
         (method, path) => panic!("strangers.rs does not know how to call {method} {path}"),
     };
     Some(body.to_owned())
@@ -306,6 +308,7 @@ async fn nobody_but_the_console_gets_in_inside() {
             Some("keys") => &key,
             Some("service-keys") => &service_key,
             Some("channels") => "bcp",
+            Some("invoices") => &victim,
             _ => "",
         };
         let path = route.path.replace("{account}", &account).replace("{mode}", "test").replace("{id}", id);

@@ -31,6 +31,14 @@ pub fn all() -> Vec<(String, RefOr<Schema>)> {
     schema::add::<super::collection::OperationBody>(&mut shapes);
     schema::add::<super::audit::Body<'_>>(&mut shapes);
     schema::add::<AuditEntryList>(&mut shapes);
+    schema::add::<super::support::ProposalBody<'_>>(&mut shapes);
+    schema::add::<ApplyPayment>(&mut shapes);
+    schema::add::<ReturnPayment>(&mut shapes);
+    schema::add::<super::support::Hit<'_>>(&mut shapes);
+    schema::add::<SearchHitList>(&mut shapes);
+    schema::add::<super::support::Entry<'_>>(&mut shapes);
+    schema::add::<TimelineEntryList>(&mut shapes);
+    schema::add::<crate::payment::Body<'_>>(&mut shapes);
     shapes.extend(schema::all());
     schema::once_each(&mut shapes);
     shapes
@@ -284,6 +292,22 @@ messages! {
         #[schema(pattern = "^(automatic|manual)$", examples("automatic"))]
         kind: String,
     }
+/// A qué orden se aplica un pago.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ApplyPayment {
+    /// La orden: de la misma cuenta y modo, con el mismo monto y moneda.
+    #[schema(examples("inv_live_2Lx8hVvQ4nRkTz7WmYb3Cd"))]
+    invoice: String,
+}
+
+/// Por qué se devuelve un pago.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ReturnPayment {
+    /// El motivo; el comercio lo ve en el pago.
+    #[schema(min_length = 1, max_length = 500, examples("pagado dos veces"))]
+    reason: String,
 }
 
 macro_rules! lists {
@@ -313,4 +337,8 @@ lists! {
     ChannelList of super::channel::Body<'static>;
     /// Una página del registro de auditoría.
     AuditEntryList of super::audit::Body<'static>;
+    /// Lo encontrado, hasta 100.
+    SearchHitList of super::support::Hit<'static>;
+    /// Lo que pasó con una orden, hasta 1000 entradas.
+    TimelineEntryList of super::support::Entry<'static>;
 }
