@@ -722,6 +722,9 @@ fn reversing() -> Value {
         "channel": "bcp", "agreement": "000001", "ktin": "263264817050", "original_operation_number": "000123",
         "original_operated_at": "2026-11-22T10:01:00-05:00", "operation_number": "000124", "kind": "automatic",
         "trace_id": "r-1",
+    })
+}
+
 fn payment() -> Value {
     json!({
         "id": "pay_live_2Lx8hVvQ4nRkTz7WmYb3Cd", "object": "payment", "livemode": true,

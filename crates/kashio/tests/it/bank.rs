@@ -111,6 +111,9 @@ impl Bank {
                 status => assert_eq!(status, 200),
             }
             return answer.json().await.unwrap();
+        }
+    }
+
     /// Says it until it is answered, as banks do: when the service is overloaded, nothing was done.
     pub async fn insists(&self, verb: &str, said: Value) -> Told {
         loop {

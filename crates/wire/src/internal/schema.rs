@@ -292,6 +292,8 @@ messages! {
         #[schema(pattern = "^(automatic|manual)$", examples("automatic"))]
         kind: String,
     }
+}
+
 /// A qué orden se aplica un pago.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
