@@ -42,6 +42,7 @@ mod samples;
 mod security_events;
 mod starting;
 mod strangers;
+mod support;
 mod sweep;
 mod updates;
 mod webhooks;

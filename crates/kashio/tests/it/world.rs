@@ -295,6 +295,11 @@ impl Console {
         Console { base: format!("http://{internal}"), ..self.clone() }
     }
 
+    /// Another operator before it.
+    pub fn of(&self, actor: &'static str) -> Console {
+        Console { actor: Some(actor), ..self.clone() }
+    }
+
     pub fn without_actor(&self) -> Console {
         Console { actor: None, ..self.clone() }
     }

@@ -26,7 +26,7 @@ const NEWEST: i64 = 1_760_000_000;
 
 /// An account of so many invoices: most of them paid, some of each other state, one in ten in dollars, one in
 /// ten with the same document.
-async fn grown(world: &World, count: i64) -> Owner {
+pub(crate) async fn grown(world: &World, count: i64) -> Owner {
     let owner = Owner { account: AccountId::new(0, &rand::random()), ..world.owner() };
     let written = sqlx::query(
         "insert into invoices (account_id, livemode, id, created, invoice_id, customer, size_qr, ktin, token,

@@ -16,6 +16,7 @@ mod lists;
 mod migrate;
 mod races;
 mod schema;
+mod support;
 mod table;
 mod tenancy;
 mod transactions;

@@ -195,3 +195,60 @@ async fn a_database_is_made_when_it_is_not_there() {
     let drop = AssertSqlSafe(format!("drop database {name}"));
     sqlx::query(drop).execute(&mut connection).await.unwrap();
 }
+
+/// The files that build an index beside traffic are as if they had never been run.
+const FORGET_CONCURRENT: &str = "delete from _sqlx_migrations
+    where version in (20261125090000, 20261125090100, 20261125090200)";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_index_whose_building_was_interrupted_is_built_anew() {
+    let database = empty_database().await;
+    up(&database).await.unwrap();
+    execute(&database, FORGET_CONCURRENT).await;
+    let oid = "select 'invoices_email_idx'::regclass::oid::bigint";
+    let kept = count(&database, oid).await;
+    execute(
+        &database,
+        "update pg_index set indisvalid = false where indexrelid = 'invoices_phone_idx'::regclass",
+    )
+    .await;
+    let interrupted = count(&database, "select 'invoices_phone_idx'::regclass::oid::bigint").await;
+    assert_eq!(up(&database).await.unwrap().len(), 3);
+    let valid = "select count(*) from pg_index
+        where indexrelid in ('invoices_phone_idx'::regclass, 'invoices_email_idx'::regclass) and indisvalid";
+    assert_eq!(count(&database, valid).await, 2);
+    assert_eq!(count(&database, oid).await, kept, "what was whole stays");
+    assert_ne!(count(&database, "select 'invoices_phone_idx'::regclass::oid::bigint").await, interrupted);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_index_that_is_built_beside_traffic_waits_for_it() {
+    let database = empty_database().await;
+    up(&database).await.unwrap();
+    execute(&database, FORGET_CONCURRENT).await;
+    execute(&database, "drop index invoices_phone_idx").await;
+    let mut writer = PgConnection::connect(database.url()).await.unwrap();
+    let mut writing = writer.begin().await.unwrap();
+    sqlx::query("lock table invoices in row exclusive mode").execute(&mut *writing).await.unwrap();
+    let migrating = tokio::spawn({
+        let database = database.clone();
+        async move { up(&database).await }
+    });
+    let began =
+        "select coalesce(max((extract(epoch from query_start) * 1000)::bigint), 0) from pg_stat_activity
+        where datname = current_database() and query like '%create index concurrently%'
+          and query not like '%pg_stat_activity%' and state = 'active'";
+    let started = std::time::Instant::now();
+    while count(&database, began).await == 0 {
+        assert!(started.elapsed().as_secs() < 10, "it does not begin");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    let first = count(&database, began).await;
+    tokio::time::sleep(std::time::Duration::from_millis(1_000)).await;
+    assert_eq!(count(&database, began).await, first, "it waits, and does not begin again and again");
+    // Nobody waits behind it.
+    execute(&database, "set lock_timeout = '1s'; begin; lock table invoices in row exclusive mode; commit")
+        .await;
+    writing.rollback().await.unwrap();
+    assert_eq!(migrating.await.unwrap().unwrap().len(), 3);
+}
