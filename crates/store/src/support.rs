@@ -436,7 +436,7 @@ impl Tx {
         let mut named: Vec<(Matched, Owner, InvoiceId)> = Vec::new();
         let mut add = |matched, found: Vec<Owned<domain::id::InvoiceKind>>| {
             for (owner, id) in found {
-                if !named.iter().any(|(_, _, known)| *known == id) {
+                if !named.iter().any(|(_, whose, known)| (*whose, *known) == (owner, id)) {
                     named.push((matched, owner, id));
                 }
             }
@@ -457,7 +457,8 @@ impl Tx {
         let ids: Vec<(Owner, InvoiceId)> = named.iter().map(|(_, owner, id)| (*owner, *id)).collect();
         let known = self.invoices_of(&ids).await?;
         let hit = |known: invoices::Known| {
-            let (matched, ..) = named.iter().find(|(_, _, id)| *id == known.invoice.id)?;
+            let own = (known.invoice.owner, known.invoice.id);
+            let (matched, ..) = named.iter().find(|(_, owner, id)| (*owner, *id) == own)?;
             Some(Hit { matched: *matched, found: Found::Invoice(Box::new(known)) })
         };
         Ok(known.into_iter().filter_map(hit).collect())
