@@ -121,5 +121,5 @@ async fn no_table_is_walked_for_a_search_or_a_timeline() {
     crate::world::until("the counts were told", async || world.count(READ).await > read).await;
     assert_eq!(world.count(WALKED).await - walked, 0, "a table was walked");
     let rows = world.count(READ).await - read;
-    assert!(rows <= 6_000, "{rows} rows were read");
+    assert!(rows <= 1_000, "{rows} rows were read");
 }
