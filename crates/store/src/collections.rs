@@ -8,20 +8,21 @@
 //! and the sample payer of the payment page come the same way.
 
 use bytes::Bytes;
-use domain::account::{Account, Mode, Owner};
+use domain::account::{Account, Mode};
 use domain::change::Stamp;
 use domain::collection::{self, Channel, Operation, ResultCode, ReversalKind, Said, Verb};
-use domain::id::{Id, InvoiceId, QuoteId};
+use domain::id::Id;
 use domain::invoice::{Invoice, Status};
-use domain::money::{Amount, Currency};
+use domain::money::Currency;
 use domain::payment::{Payment, PaymentStatus, Reason};
 use domain::quote::Quote;
-use domain::time::Moment;
 use uuid::Uuid;
 
 use crate::error::{Conflict, Error};
 use crate::invoices::Known;
 use crate::{Store, Tx, random};
+
+mod record;
 
 /// A call of a bank.
 #[derive(Clone, Debug)]
@@ -68,48 +69,6 @@ pub struct Collected {
     pub body: Bytes,
     /// Something that people should look at.
     pub alert: Option<&'static str>,
-}
-
-/// A judged message about the same invoice that this one may belong to.
-struct Earlier {
-    id: Uuid,
-    verb: String,
-    code: String,
-    body: Vec<u8>,
-    operation_number: Option<String>,
-    original_number: Option<String>,
-    operated_at: Option<chrono::DateTime<chrono::Utc>>,
-    amount: Option<i64>,
-    currency: Option<String>,
-    cash_taken: Option<bool>,
-    payment: Option<Uuid>,
-    quote: Option<Uuid>,
-}
-
-impl Earlier {
-    fn is(&self, verb: Verb, number: &str, operation: &Operation) -> bool {
-        let at = self.operated_at.map(Moment::truncated);
-        self.verb == verb.as_str()
-            && self.operation_number.as_deref() == Some(number)
-            && at.is_some_and(|at| operation.is_same_as_of(at))
-    }
-
-    /// A reversal that came before its payment.
-    fn is_tombstone_of(&self, operation: &Operation) -> bool {
-        let at = self.operated_at.map(Moment::truncated);
-        self.code == ResultCode::ReversalRecorded.as_str()
-            && self.original_number.as_deref() == Some(&operation.number)
-            && at.is_some_and(|at| operation.is_same_as_of(at))
-    }
-
-    fn is_of_the_same_day(&self, operation: &Operation) -> bool {
-        self.operated_at.is_some_and(|at| Moment::truncated(at).lima_day() == operation.day())
-    }
-
-    fn says_the_same_money(&self, said: &Said) -> bool {
-        self.amount == said.amount.map(Amount::centimos)
-            && self.currency.as_deref() == said.currency.map(Currency::as_str)
-    }
 }
 
 /// What was decided, before it is written down.
@@ -181,6 +140,8 @@ impl Tx {
     /// # Errors
     /// As there.
     pub async fn collect(&mut self, call: &Call, render: Render) -> Result<Collected, Error> {
+        // Before it is judged: a timeline shows it before what came of it.
+        let id: Uuid = self.new_id::<()>()?.uuid();
         let judged = match self.judge(call).await {
             // Somebody issued the reference again just now, or answers the very same message.
             Err(Error::Conflict(Conflict::InvoiceId | Conflict::Collection)) => return Err(Error::Stale),
@@ -190,7 +151,7 @@ impl Tx {
             Judged::Before(code, body) => Ok(Collected { code, body: body.into(), alert: None }),
             Judged::Now(verdict) => {
                 let body = render(&verdict.outcome);
-                match self.record(call, &verdict, &body).await {
+                match self.record(id, call, &verdict, &body).await {
                     Err(Error::Conflict(Conflict::Collection)) => return Err(Error::Stale),
                     recorded => recorded?,
                 }
@@ -310,7 +271,7 @@ impl Tx {
                 self.forget(before.id).await?;
                 continue;
             }
-            return Ok(Judged::Before(code_of(before)?, before.body.clone()));
+            return Ok(Judged::Before(before.result()?, before.body.clone()));
         }
         if meets_reversal {
             return Ok(case.concerning(Verdict::unjudged(ResultCode::AlreadyReversed, None)).into());
@@ -322,7 +283,9 @@ impl Tx {
         if currency != agreed {
             return Ok(case.concerning(Verdict::bad_request("currency")).into());
         }
-        let quote = self.quote_for(&case, amount, currency).await?;
+        let quote = self
+            .quote_for((owner, case.known.invoice.id), &case.operation, (amount, currency), said.quote)
+            .await?;
         if quote.is_none() && case.known.invoice.terms.currency != agreed {
             return Ok(Verdict::unjudged(ResultCode::UnknownCode, None).into());
         }
@@ -379,7 +342,7 @@ impl Tx {
             if before.original_number.as_deref() != Some(&original) {
                 return Ok(case.concerning(Verdict::bad_request("operation_number")).into());
             }
-            return Ok(Judged::Before(code_of(&before)?, before.body));
+            return Ok(Judged::Before(before.result()?, before.body));
         }
         let earlier = self.earlier(&reversed, &original).await?;
         // Its own day's operation of that number, also one that was refused, comes before a retry across midnight.
@@ -475,169 +438,9 @@ impl Tx {
         Ok(self.channel(&call.channel).await?.unwrap_or_else(|| Channel::unknown(&call.channel)))
     }
 
-    async fn earlier(&mut self, operation: &Operation, number: &str) -> Result<Vec<Earlier>, Error> {
-        let rows = sqlx::query_as!(
-            Earlier,
-            r#"
-            select id, verb, code, body, operation_number, original_number, operated_at, amount, currency, cash_taken,
-                   payment, quote
-            from collections
-            where ktin = $1 and channel = $2 and agreement = $3 and is_judged
-              and (operation_number = $4 or original_number = $4)
-            order by id
-            "#,
-            operation.ktin.number(),
-            operation.channel,
-            operation.agreement,
-            number,
-        )
-        .fetch_all(self.connection())
-        .await?;
-        Ok(rows)
-    }
-
-    /// The message is answered anew: what it was answered before stays written, and holds its key no more.
-    async fn forget(&mut self, id: Uuid) -> Result<(), Error> {
-        sqlx::query!("update collections set is_judged = false where id = $1", id)
-            .execute(self.connection())
-            .await?;
-        Ok(())
-    }
-
-    async fn record(&mut self, call: &Call, verdict: &Verdict, body: &[u8]) -> Result<(), Error> {
-        let (said, outcome) = (&call.said, &verdict.outcome);
-        let invoice = outcome.about.as_ref().map(|(known, _)| &known.invoice);
-        let id: InvoiceId = self.new_id()?;
-        sqlx::query!(
-            r#"
-            insert into collections (
-                id, livemode, verb, channel, received_at, code, body, is_judged, fault, agreement, ktin, day,
-                operation_number, operated_at, amount, currency, payment_form, cash_taken, kind, original_number,
-                trace_id, number, account_id, invoice, payment, quote)
-            values ($1, $2, $3, $4, now(), $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
-                    $21, $22, $23, $24, $25)
-            "#,
-            id.uuid(),
-            call.mode.is_live(),
-            call.verb.as_str(),
-            call.channel,
-            outcome.code.as_str(),
-            body,
-            verdict.is_judged,
-            verdict.alert.or(outcome.fault.as_deref()),
-            said.agreement,
-            said.ktin.map(|ktin| ktin.number()),
-            said.at.map(|at| at.lima_day().date()),
-            said.number,
-            said.at.map(|at| at.to_utc()),
-            said.amount.map(Amount::centimos),
-            said.currency.map(Currency::as_str),
-            said.payment_form,
-            (call.verb == Verb::Pay).then_some(said.cash_taken),
-            said.kind.map(ReversalKind::as_str),
-            said.original_number,
-            said.trace_id,
-            outcome.number,
-            invoice.map(|invoice| invoice.owner.account.uuid()),
-            invoice.map(|invoice| invoice.id.uuid()),
-            outcome.payment.as_ref().map(|payment| payment.id.uuid()),
-            outcome.quote.map(|quote| quote.id.uuid()),
-        )
-        .execute(self.connection())
-        .await?;
-        Ok(())
-    }
-
-    async fn next_number(&mut self) -> Result<i64, Error> {
-        let number = sqlx::query_scalar!(r#"select nextval('collection_numbers') as "number!""#)
-            .fetch_one(self.connection())
-            .await?;
-        Ok(number)
-    }
-
     /// A new id of this moment.
     pub(crate) fn new_id<K>(&self) -> Result<Id<K>, Error> {
         Ok(Id::new(self.store().clock().unix_millis(), &random::bytes()?))
-    }
-
-    async fn save_quote(&mut self, quote: &Quote, operation: &Operation) -> Result<(), Error> {
-        sqlx::query!(
-            r#"
-            insert into quotes (
-                account_id, livemode, id, invoice, channel, agreement, currency, sub_total, late_fee, fees, created,
-                expires)
-            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
-            "#,
-            quote.owner.account.uuid(),
-            quote.owner.mode.is_live(),
-            quote.id.uuid(),
-            quote.invoice.uuid(),
-            operation.channel,
-            operation.agreement,
-            quote.currency.as_str(),
-            quote.sub_total.centimos(),
-            quote.late_fee.centimos(),
-            quote.fees.centimos(),
-            quote.created.to_utc(),
-            quote.expires.to_utc(),
-        )
-        .execute(self.connection())
-        .await?;
-        Ok(())
-    }
-
-    async fn quote(&mut self, owner: Owner, id: QuoteId) -> Result<Option<Quote>, Error> {
-        let row = sqlx::query_as!(
-            QuoteRow,
-            r#"
-            select id, invoice, currency, sub_total, late_fee, fees, created, expires from quotes
-            where account_id = $1 and livemode = $2 and id = $3
-            "#,
-            owner.account.uuid(),
-            owner.mode.is_live(),
-            id.uuid(),
-        )
-        .fetch_optional(self.connection())
-        .await?;
-        row.map(|row| row.quote(owner)).transpose()
-    }
-
-    /// The promise that holds for a payment: the one that it names, else the newest that was made to the same bank for
-    /// the same money.
-    async fn quote_for(
-        &mut self,
-        case: &Case<'_>,
-        amount: Amount,
-        currency: Currency,
-    ) -> Result<Option<Quote>, Error> {
-        let (owner, operation) = (case.known.invoice.owner, &case.operation);
-        let rows = sqlx::query_as!(
-            QuoteRow,
-            r#"
-            select id, invoice, currency, sub_total, late_fee, fees, created, expires from quotes
-            where account_id = $1 and livemode = $2 and invoice = $3 and channel = $4 and agreement = $5
-              and currency = $6 and sub_total + late_fee + fees = $7 and expires > $8
-            order by (id = $9) desc nulls last, id desc
-            "#,
-            owner.account.uuid(),
-            owner.mode.is_live(),
-            case.known.invoice.id.uuid(),
-            operation.channel,
-            operation.agreement,
-            currency.as_str(),
-            amount.centimos(),
-            operation.at.to_utc(),
-            case.call.said.quote.map(QuoteId::uuid),
-        )
-        .fetch_all(self.connection())
-        .await?;
-        for row in rows {
-            let quote = row.quote(owner)?;
-            if quote.holds_at(operation.at) {
-                return Ok(Some(quote));
-            }
-        }
-        Ok(None)
     }
 }
 
@@ -671,37 +474,4 @@ impl Case<'_> {
         let outcome = Outcome { about: Some((self.known, self.account)), ..verdict.outcome };
         Verdict { outcome, ..verdict }
     }
-}
-
-struct QuoteRow {
-    id: Uuid,
-    invoice: Uuid,
-    currency: String,
-    sub_total: i64,
-    late_fee: i64,
-    fees: i64,
-    created: chrono::DateTime<chrono::Utc>,
-    expires: chrono::DateTime<chrono::Utc>,
-}
-
-impl QuoteRow {
-    fn quote(self, owner: Owner) -> Result<Quote, Error> {
-        let corrupt = || Error::Corrupt { table: "quotes", id: self.id };
-        let amount = |centimos| Amount::from_centimos(centimos).ok_or_else(corrupt);
-        Ok(Quote {
-            id: Id::from_uuid(self.id),
-            owner,
-            invoice: Id::from_uuid(self.invoice),
-            sub_total: amount(self.sub_total)?,
-            late_fee: amount(self.late_fee)?,
-            fees: amount(self.fees)?,
-            currency: Currency::parse(&self.currency).map_err(|_| corrupt())?,
-            created: Moment::truncated(self.created),
-            expires: Moment::truncated(self.expires),
-        })
-    }
-}
-
-fn code_of(earlier: &Earlier) -> Result<ResultCode, Error> {
-    ResultCode::parse(&earlier.code).ok_or(Error::Corrupt { table: "collections", id: earlier.id })
 }

@@ -46,6 +46,7 @@ pub mod keys;
 pub mod migrate;
 pub mod payments;
 pub mod proposals;
+mod quotes;
 mod random;
 pub mod seal;
 pub mod sequence;

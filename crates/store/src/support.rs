@@ -146,8 +146,6 @@ pub struct Message {
     pub agreement: Option<String>,
     /// When it was answered.
     pub received_at: Moment,
-    /// The same in milliseconds since 1970: what orders it among all that happened in that second.
-    pub received_millis: i64,
     /// The result.
     pub code: String,
     /// What was wrong with it, or worth a look.
@@ -209,7 +207,6 @@ impl TryFrom<MessageRow> for Message {
             id: Id::from_uuid(row.id),
             mode: Mode::from_livemode(row.livemode),
             received_at: Moment::truncated(row.received_at),
-            received_millis: row.received_at.timestamp_millis(),
             ktin: row.ktin.map(Ktin::from_number),
             operated_at: row.operated_at.map(Moment::truncated),
             amount: amount.transpose()?,

@@ -129,16 +129,16 @@ impl Tx {
             change.by = actor(invoice, change, *at, &acts);
         }
         let mut entries: Vec<Entry> = Vec::new();
+        // A message has its id before it is judged: it stands before what came of it, also within a millisecond.
+        entries.extend(messages.into_iter().map(|message| Entry {
+            at: message.received_at,
+            place: millis(message.id.uuid()),
+            what: What::Said(Box::new(message)),
+        }));
         entries.extend(changes.into_iter().map(|(changed, at)| Entry {
             at,
             place: millis(changed.id.uuid()),
             what: What::Changed(Box::new(changed)),
-        }));
-        entries.extend(messages.into_iter().map(|message| Entry {
-            at: message.received_at,
-            // Of a message, its transaction's beginning is kept: it stands before what came of it.
-            place: message.received_millis,
-            what: What::Said(Box::new(message)),
         }));
         entries.extend(self.quotes_of(invoice).await?);
         entries.extend(self.attempts_of(invoice).await?.into_iter().map(|tried| Entry {

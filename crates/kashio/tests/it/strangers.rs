@@ -309,6 +309,7 @@ async fn nobody_but_the_console_gets_in_inside() {
             Some("service-keys") => &service_key,
             Some("channels") => "bcp",
             Some("invoices") => &victim,
+            Some("payments") => "pay_test_2222222222222222222222",
             _ => "",
         };
         let path = route.path.replace("{account}", &account).replace("{mode}", "test").replace("{id}", id);

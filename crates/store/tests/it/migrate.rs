@@ -198,7 +198,7 @@ async fn a_database_is_made_when_it_is_not_there() {
 
 /// The files that build an index beside traffic are as if they had never been run.
 const FORGET_CONCURRENT: &str = "delete from _sqlx_migrations
-    where version in (20261125090000, 20261125090100, 20261125090200)";
+    where version in (20261125100000, 20261125100100, 20261125100200)";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_index_whose_building_was_interrupted_is_built_anew() {
