@@ -144,7 +144,20 @@ impl Cluster {
         }
     }
 
-    /// Starts the server again after [`Cluster::crash`], on the same port if it is still free.
+    /// Kills the postmaster alone (`kill -9`), for tests: its children find out by themselves. Only
+    /// [`Cluster::restart`] brings it back.
+    ///
+    /// # Errors
+    /// [`Error::TimedOut`] after 20 s.
+    pub fn kill(&mut self) -> Result<(), Error> {
+        let _lock = lock(&self.dir)?;
+        match self.server.take() {
+            Some(server) => server.kill(&self.home),
+            None => Ok(()),
+        }
+    }
+
+    /// Starts the server again after [`Cluster::crash`] or [`Cluster::kill`], on the same port if it is still free.
     ///
     /// # Errors
     /// As [`Cluster::start`].

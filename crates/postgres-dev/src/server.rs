@@ -143,8 +143,17 @@ impl Server {
     }
 
     /// Ends it at once, as a power cut would.
-    pub(crate) fn crash(mut self, home: &Home) -> Result<(), Error> {
-        self.signal(home, Signal::QUIT);
+    pub(crate) fn crash(self, home: &Home) -> Result<(), Error> {
+        self.end(home, Signal::QUIT)
+    }
+
+    /// Ends its postmaster, which can do nothing about it, and so says nothing to its children.
+    pub(crate) fn kill(self, home: &Home) -> Result<(), Error> {
+        self.end(home, Signal::KILL)
+    }
+
+    fn end(mut self, home: &Home, how: Signal) -> Result<(), Error> {
+        self.signal(home, how);
         if wait_until(STOP, || !self.is_running(home)) {
             return Ok(());
         }
