@@ -51,7 +51,6 @@ impl Weather {
 pub struct Written {
     pub owner: usize,
     pub id: String,
-    pub invoice_id: String,
     pub version: i64,
     pub status: String,
     pub sub_total: String,
@@ -350,7 +349,6 @@ impl Caller {
         self.heard.lock().unwrap().written.push(Written {
             owner,
             id: text("id"),
-            invoice_id: text("invoice_id"),
             version: body["version"].as_i64().unwrap_or_default(),
             status: text("status"),
             sub_total: text("sub_total"),

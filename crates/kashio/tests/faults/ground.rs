@@ -137,6 +137,7 @@ pub struct Ground {
 impl Ground {
     pub async fn new(plan: Plan) -> Ground {
         let turn = turn().await;
+        kashio::use_ring();
         let folder = tempfile::tempdir().unwrap();
         let postgres = block_in_place(Postgres::start);
         let direct = postgres.url(DATABASE);
