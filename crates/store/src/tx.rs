@@ -3,16 +3,17 @@
 //! A caller may vanish at any instant (actix-web drops a handler when the client resets). Were the work to
 //! stop with it, a pooled connection could be handed out in the middle of a stale transaction
 //! (launchbadge/sqlx#4393). So all work runs in its own task on the main runtime, and the caller only waits
-//! for it; `begin` is never put into a time-out. A task is *not* a place to wait for strangers: never talk to
-//! the network inside one.
+//! for it. A task is *not* a place to wait for strangers: never talk to the network inside one.
+//!
+//! The database may fall silent too, with its connections left open (a firewall that forgot them, a machine that
+//! died). Every step has an end, and a connection on which one was not done whole is closed, never given back.
 
-use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use sqlx::pool::PoolConnection;
-use sqlx::{PgConnection, Postgres, Transaction};
-use tokio::time::{Instant, sleep, timeout_at};
+use sqlx::{PgConnection, Postgres};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tracing::Instrument;
 
 use crate::Store;
@@ -25,6 +26,14 @@ const BEGIN: &str = "begin; set local statement_timeout = '5s'; set local lock_t
 /// How long a transaction may take in all; the handler that waits for it has 15 s.
 const DEADLINE: Duration = Duration::from_secs(12);
 
+/// How long one run of it may take: a little more than its slowest statement. What took longer is on a connection that
+/// answers no more, and is run again on another one.
+const RUN_TIME: Duration = Duration::from_secs(6);
+/// The same for a beginning, and for an end without success, which write nothing and wait for nobody.
+const SHORT_TIME: Duration = Duration::from_secs(1);
+/// The same for COMMIT, which waits for disks and standbys.
+const COMMIT_TIME: Duration = Duration::from_secs(4);
+
 /// How often a transaction is run again.
 const CONTENDED_RETRIES: u32 = 3;
 const STALE_RETRIES: u32 = 8;
@@ -34,18 +43,14 @@ const LOST_RETRIES: u32 = 2;
 /// more, is tried, but no longer than the pool may be waited for.
 const SPARE_RETRIES: u32 = 2;
 const BEGIN_TIME: Duration = Duration::from_secs(1);
+const CONNECT_PAUSE: Duration = Duration::from_millis(100);
 
 /// A connection that work may be done with: inside a transaction, or, for reads, a plain one.
 pub struct Tx {
-    connection: Connection,
+    connection: Loan,
     store: Store,
     /// Events were written: whoever numbers them is nudged after the commit.
     pub(crate) has_told: bool,
-}
-
-enum Connection {
-    Transaction(Transaction<'static, Postgres>),
-    Plain(PoolConnection<Postgres>),
 }
 
 impl Tx {
@@ -55,20 +60,32 @@ impl Tx {
     }
 
     pub(crate) fn connection(&mut self) -> &mut PgConnection {
-        match &mut self.connection {
-            Connection::Transaction(transaction) => transaction.deref_mut(),
-            Connection::Plain(connection) => connection.deref_mut(),
-        }
+        &mut self.connection.0
     }
 }
 
-impl Deref for Connection {
-    type Target = PgConnection;
-    fn deref(&self) -> &PgConnection {
-        match self {
-            Connection::Transaction(transaction) => transaction,
-            Connection::Plain(connection) => connection,
-        }
+/// A connection on loan from the pool. Dropped without a word it is closed, which ends its transaction, and its place is
+/// free at once: so do panics and time-outs end.
+struct Loan(PoolConnection<Postgres>);
+
+impl Loan {
+    async fn execute(&mut self, statement: &'static str, time: Duration) -> Result<(), Error> {
+        let done = timeout(time, sqlx::raw_sql(statement).execute(&mut *self.0)).await;
+        let silent = |_| Error::Lost(format!("no answer within {time:?}"));
+        done.map_err(silent)?.map(drop).map_err(Error::from)
+    }
+
+    /// It is sound, and in no transaction.
+    fn give_back(mut self) {
+        let returned = self.0.return_to_pool();
+        // The pool asks it once more; one that falls silent now would hold its place for ever.
+        tokio::spawn(timeout(SHORT_TIME, returned));
+    }
+}
+
+impl Drop for Loan {
+    fn drop(&mut self) {
+        self.0.close_on_drop();
     }
 }
 
@@ -161,43 +178,57 @@ impl Store {
     {
         let connection = self.begin(writes).await?;
         let mut tx = Tx { connection, store: self.clone(), has_told: false };
-        let out_of_time = || Error::Unavailable("the deadline passed before the work was done".to_owned());
-        let done = timeout_at(deadline, work(&mut tx)).await.unwrap_or_else(|_| Err(out_of_time().into()));
-        match (tx.connection, done) {
-            (Connection::Transaction(transaction), Ok(done)) => {
-                transaction.commit().await.map_err(Error::from)?;
+        let until = deadline.min(Instant::now() + RUN_TIME);
+        let silent = || Error::Lost(format!("the work was not done within {RUN_TIME:?}"));
+        let done = timeout_at(until, work(&mut tx)).await.map_err(|_| silent())?;
+        let mut connection = tx.connection;
+        match done {
+            Ok(done) => {
+                if writes {
+                    connection.execute("commit", COMMIT_TIME).await?;
+                }
                 if tx.has_told {
                     self.nudge();
                 }
+                connection.give_back();
                 Ok(done)
             }
-            (Connection::Transaction(transaction), Err(failure)) => {
-                // The failure is what matters; a connection that can not roll back is closed by the pool.
-                let _ = transaction.rollback().await;
+            Err(failure) => {
+                // The failure is what matters; a connection that can not roll back is closed.
+                let is_lost = matches!(failure.as_store(), Some(Error::Lost(_)));
+                if !is_lost && (!writes || connection.execute("rollback", SHORT_TIME).await.is_ok()) {
+                    connection.give_back();
+                }
                 Err(failure)
             }
-            (Connection::Plain(_), done) => done,
         }
     }
 
-    async fn begin(&self, writes: bool) -> Result<Connection, Error> {
+    async fn begin(&self, writes: bool) -> Result<Loan, Error> {
         let (began, mut tries) = (Instant::now(), 0);
         loop {
-            let begun = if writes {
-                self.inner.pool.begin_with(BEGIN).await.map(Connection::Transaction)
-            } else {
-                self.inner.pool.acquire().await.map(Connection::Plain)
-            };
-            match begun.map_err(Error::from) {
-                Err(Error::Lost(why)) => {
-                    let again = count(&mut tries) <= self.inner.connections + SPARE_RETRIES;
-                    if !again || began.elapsed() >= BEGIN_TIME {
-                        return Err(Error::Unavailable(why));
+            let (lost, pause) = match self.inner.pool.acquire().await.map_err(Error::from) {
+                Ok(connection) => {
+                    let mut connection = Loan(connection);
+                    if !writes {
+                        return Ok(connection);
                     }
-                    sleep(Duration::from_millis(u64::from(tries))).await;
+                    match connection.execute(BEGIN, SHORT_TIME).await {
+                        Ok(()) => return Ok(connection),
+                        // One that died in the pool: the next may be well.
+                        Err(Error::Lost(why)) => (why, Duration::ZERO),
+                        Err(error) => return Err(error),
+                    }
                 }
-                begun => return begun,
+                // No new one is to be had; asking at once would only be in the way of the database's start.
+                Err(Error::Lost(why)) => (why, CONNECT_PAUSE),
+                Err(error) => return Err(error),
+            };
+            let again = count(&mut tries) <= self.inner.connections + SPARE_RETRIES;
+            if !again || began.elapsed() + pause >= BEGIN_TIME {
+                return Err(Error::Unavailable(lost));
             }
+            sleep(pause).await;
         }
     }
 }
