@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use actix_cors::Cors;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::Method;
 use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::http::{ConnectionType, Method};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, web};
 use domain::id::base57;
@@ -94,6 +94,10 @@ pub(crate) async fn identify(
     }
     if let Some(theirs) = &theirs {
         set("x-request-id", theirs);
+    }
+    // While the program stops: whoever keeps the connection for his next request would send it into a closing socket.
+    if response.request().app_data::<web::Data<Api>>().is_some_and(|api| api.feeds.is_stopping()) {
+        response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
     }
     log(&response, &request_id, theirs.as_deref(), started, &span);
     Ok(response)

@@ -72,6 +72,11 @@ impl Feeds {
         Ok(())
     }
 
+    /// Whether the program stops.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
     /// Everybody answers with what he has.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Release);
