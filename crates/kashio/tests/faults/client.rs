@@ -300,12 +300,11 @@ impl Caller {
         let (sent, mut times) = (Instant::now(), 0);
         let known = loop {
             times += 1;
-            let tried = Instant::now();
-            let answer = self.attempt(request.try_clone().unwrap(), tried).await;
-            if answer.is_some() || sent.elapsed() > PATIENCE {
-                break answer;
+            match self.attempt(request.try_clone().unwrap(), Instant::now()).await {
+                Ok(answer) => break Some(answer),
+                Err(_) if sent.elapsed() > PATIENCE => break None,
+                Err(pause) => sleep(pause).await,
             }
-            sleep(Duration::from_millis(250)).await;
         };
         let status = known.as_ref().map(|known| known.0);
         let request = Request { writes, sent, heard: Instant::now(), times, status };
@@ -313,34 +312,36 @@ impl Caller {
         known
     }
 
-    async fn attempt(&self, request: RequestBuilder, tried: Instant) -> Option<(u16, Value)> {
+    /// The answer, or how long to wait before the next attempt.
+    async fn attempt(&self, request: RequestBuilder, tried: Instant) -> Result<(u16, Value), Duration> {
         let heard = async {
             let answer = request.send().await?;
             let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
             Ok::<_, reqwest::Error>((status, headers, answer.text().await?))
         };
-        let told = match heard.await {
+        let (fair, pause, what) = match heard.await {
             Ok((status @ 500.., headers, text)) => {
                 // The balancer's own answers have no id of the service.
                 let ours = headers.contains_key("request-id");
                 let fair =
                     if ours { status == 503 && headers.contains_key("retry-after") } else { status != 500 };
-                (fair, format!("{status} {text} (ours: {ours})"))
+                // A little more or less than it was told, so that not all come at once.
+                let pause = if ours { 750 + rand::random_range(0..500) } else { 250 };
+                (fair, pause, format!("{status} {text} (ours: {ours})"))
             }
-            Ok((409, _, text)) if text.contains("idempotency_in_progress") => (true, String::new()),
+            Ok((409, _, text)) if text.contains("idempotency_in_progress") => (true, 1_000, String::new()),
             Ok((status, _, text)) => {
-                return Some((status, serde_json::from_str(&text).unwrap_or(Value::String(text))));
+                return Ok((status, serde_json::from_str(&text).unwrap_or(Value::String(text))));
             }
-            Err(error) => (true, format!("{error:?}")),
+            Err(error) => (true, 250, format!("{error:?}")),
         };
-        let (fair, what) = told;
         let mut kept = self.heard.lock().unwrap();
         if fair && (what.is_empty() || self.weather.explains(tried, Instant::now())) {
             kept.excused += 1;
         } else {
             kept.unexplained.push(what);
         }
-        None
+        Err(Duration::from_millis(pause))
     }
 
     fn note(&self, owner: usize, body: &Value) {

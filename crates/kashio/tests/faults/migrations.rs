@@ -46,7 +46,7 @@ async fn a_migrator_dies_half_way_and_another_goes_on() {
     for round in 1..=rounds {
         let database = fresh(&postgres, round).await;
         let mut migrator = migrator(&database);
-        sleep(whole.mul_f64(random.random_range(0.2..0.9))).await;
+        sleep(whole.mul_f64(random.random_range(0.1..0.6))).await;
         migrator.kill().unwrap();
         migrator.wait().unwrap();
         half_way += usize::from(!operator(&database, &["migrate", "verify"]).0);

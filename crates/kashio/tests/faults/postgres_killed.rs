@@ -34,8 +34,8 @@ async fn falls(how: Fall, story: &str) {
         sleep(Duration::from_secs(2)).await;
         ground.weather.breaks();
         let up = block_in_place(|| ground.postgres.fall(how));
-        ground.weather.mends();
         longest = longest.max(first_write(&calling.caller, up).await);
+        ground.weather.mends();
     }
     sleep(Duration::from_secs(2)).await;
     let caller = calling.end().await;

@@ -84,7 +84,7 @@ impl Program {
         let bad =
             |line: &&str| serde_json::from_str::<Value>(line).map_or(true, |line| line["level"] != "INFO");
         let lines: Vec<&str> = said.lines().filter(bad).collect();
-        lines[lines.len().saturating_sub(40)..].join("\n")
+        lines[lines.len().saturating_sub(8)..].join("\n")
     }
 }
 
