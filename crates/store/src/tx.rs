@@ -185,7 +185,7 @@ impl Store {
         match done {
             Ok(done) => {
                 if writes {
-                    connection.execute("commit", COMMIT_TIME).await?;
+                    connection.execute("COMMIT", COMMIT_TIME).await?;
                 }
                 if tx.has_told {
                     self.nudge();
@@ -196,7 +196,7 @@ impl Store {
             Err(failure) => {
                 // The failure is what matters; a connection that can not roll back is closed.
                 let is_lost = matches!(failure.as_store(), Some(Error::Lost(_)));
-                if !is_lost && (!writes || connection.execute("rollback", SHORT_TIME).await.is_ok()) {
+                if !is_lost && (!writes || connection.execute("ROLLBACK", SHORT_TIME).await.is_ok()) {
                     connection.give_back();
                 }
                 Err(failure)

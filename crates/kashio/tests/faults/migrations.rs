@@ -13,7 +13,7 @@ use crate::checker::{Verdict, percentile};
 use crate::client::Calling;
 use crate::ground::{Ground, Plan, Postgres, turn};
 use crate::program::operator;
-use crate::{either, seed};
+use crate::{either, seed, tell};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn four_operators_migrate_at_once() {
@@ -29,7 +29,7 @@ async fn four_operators_migrate_at_once() {
         }
         is_as_it_should_be(&database);
     }
-    println!("story migrators-at-once: seed none; 4 at once × {rounds}, all done, verify clean");
+    tell(&format!("story migrators-at-once: no seed; 4 at once × {rounds}, all done, verify clean"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
