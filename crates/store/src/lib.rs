@@ -133,6 +133,8 @@ impl Store {
             PgPoolOptions::new()
                 .max_connections(connections)
                 .acquire_timeout(Duration::from_secs(1))
+                // What is lost is opened again in the background, by somebody who has more patience than a request.
+                .min_connections(connections.div_ceil(2))
                 // A ping per request costs more than running a transaction again when its connection was dead.
                 .test_before_acquire(false)
         };

@@ -54,10 +54,10 @@ async fn a_migrator_dies_half_way_and_another_goes_on() {
         assert!(done, "{said}");
         is_as_it_should_be(&database);
     }
-    println!(
-        "story migrator-killed: seed {seed}; {rounds} × kill -9, {half_way} of them before the end, all finished \
-              by another, verify clean"
-    );
+    tell(&format!(
+        "story migrator-killed: seed {seed}; {rounds} × kill -9, {half_way} of them before the end, all finished by \
+         another, verify clean"
+    ));
 }
 
 /// What a file outside a transaction does: one statement at a time, without a limit on waiting for old transactions.
