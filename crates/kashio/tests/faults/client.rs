@@ -25,7 +25,10 @@ const AFTERMATH: Duration = Duration::from_secs(5);
 
 /// When something was broken: a 5xx has to have a reason.
 #[derive(Clone, Default)]
-pub struct Weather(Arc<Mutex<Vec<(Instant, Option<Instant>)>>>);
+pub struct Weather(Arc<Mutex<Vec<Storm>>>);
+
+/// From when, and until when if it is over.
+type Storm = (Instant, Option<Instant>);
 
 impl Weather {
     /// Something is broken from now on …

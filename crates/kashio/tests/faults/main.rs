@@ -41,7 +41,7 @@ use std::io::Write as _;
 
 /// Says what a story measured, also when it went well and its other words are not shown.
 pub fn tell(line: &str) {
-    writeln!(std::io::stdout(), "{line}").unwrap();
+    std::io::stdout().write_all(format!("{line}\n").as_bytes()).unwrap();
 }
 
 /// What is so in the short form, and in the long one.

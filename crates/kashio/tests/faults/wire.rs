@@ -122,9 +122,8 @@ async fn carry(mut client: TcpStream, state: Arc<State>) {
         let (mut from_client, mut to_client) = client.split();
         let (mut from_server, mut to_server) = server.split();
         let asked = async {
-            let mut said = Messages::default();
             // The first message has no type.
-            said.untyped = true;
+            let mut said = Messages { untyped: true, ..Messages::default() };
             while said.more(&mut from_client).await {
                 while let Some(message) = said.next() {
                     if is_commit(&message) && state.swallows() {
