@@ -66,7 +66,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, PgPool};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::task::TaskTracker;
 
 pub use create::Create;
@@ -80,6 +80,11 @@ use seal::Sealer;
 
 /// How long a connection that was given back may take to show that it still answers.
 const RELEASE_TIME: Duration = Duration::from_secs(1);
+
+/// How long a starting program tries to reach the database, and how long it rests between: a replica that comes back
+/// while the database is busy, or comes back too, need not be started twice.
+const START_TIME: Duration = Duration::from_secs(5);
+const START_PAUSE: Duration = Duration::from_millis(100);
 
 /// How to reach the database and how much of it to use.
 #[derive(Clone)]
@@ -147,7 +152,15 @@ impl Store {
             })
         });
         let aside = aside.connect_lazy_with(settings.connect.clone());
-        let clock = Clock::start(&aside).await?;
+        let began = Instant::now();
+        let clock = loop {
+            match Clock::start(&aside).await {
+                Err(Error::Unavailable(_) | Error::Lost(_)) if began.elapsed() < START_TIME => {
+                    sleep(START_PAUSE).await;
+                }
+                started => break started?,
+            }
+        };
         let inner = Inner {
             pool: pool(settings.connections.max(1)).connect_lazy_with(settings.connect),
             connections: settings.connections.max(1),
