@@ -274,6 +274,7 @@ async fn nobody_but_the_console_gets_in_inside() {
     };
     let key = first(&format!("accounts/{account}/keys")).await;
     let service_key = first("service-keys").await;
+    let payment = never_used("pay", Mode::Test);
 
     let service = || SecretKey::mint(KeyKind::Service, rand::random);
     let [known, revoked, expired, collector] = [service(), service(), service(), service()];
@@ -309,7 +310,7 @@ async fn nobody_but_the_console_gets_in_inside() {
             Some("service-keys") => &service_key,
             Some("channels") => "bcp",
             Some("invoices") => &victim,
-            Some("payments") => "pay_test_2222222222222222222222",
+            Some("payments") => &payment,
             _ => "",
         };
         let path = route.path.replace("{account}", &account).replace("{mode}", "test").replace("{id}", id);
