@@ -31,6 +31,7 @@ fn quote(invoice: &Invoice, at: Moment) -> Quote {
     Quote::of(&invoice.seen_at(at), id(50), at)
 }
 
+#[expect(clippy::expect_used, reason = "what stands in a story is well made")]
 fn amended(invoice: &Invoice, amount: &str) -> Invoice {
     let wish = Amendment { amount: Some(money(amount)), ..Amendment::default() };
     let change = invoice.amend(wish, stamp(at("2026-11-20T16:01:00"))).expect("pending");
