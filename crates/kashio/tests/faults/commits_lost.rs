@@ -21,7 +21,7 @@ async fn answers_to_commit_are_swallowed() {
     let calling = Calling::begin(&ground, seed, pace);
     sleep(Duration::from_secs(1)).await;
     ground.weather.breaks();
-    ground.wire.swallow(swallowed, 0.1);
+    ground.wire.swallow(swallowed, 0.2);
     let began = Instant::now();
     while ground.wire.swallowed() < swallowed {
         assert!(began.elapsed() < Duration::from_secs(600), "only {} swallowed", ground.wire.swallowed());
