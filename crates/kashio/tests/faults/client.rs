@@ -306,7 +306,8 @@ impl Caller {
             match self.attempt(request.try_clone().unwrap(), Instant::now()).await {
                 Ok(answer) => break Some(answer),
                 Err(_) if sent.elapsed() > PATIENCE => break None,
-                Err(pause) => sleep(pause).await,
+                // Each time twice as long, up to four times: those who come again must not be the next fault.
+                Err(pause) => sleep(pause * (1 << (times - 1).min(2))).await,
             }
         };
         let status = known.as_ref().map(|known| known.0);

@@ -61,7 +61,9 @@ impl Postgres {
         let folder = tempfile::Builder::new().prefix("kashio-faults-").tempdir_in("/var/tmp").unwrap();
         // Open to the user that Postgres runs as.
         set_permissions(folder.path(), Permissions::from_mode(0o711)).unwrap();
-        // Not one of those that the system gives to whoever connects: after a crash it must still be free.
+        Cluster::start(folder.path(), Durability::Full).unwrap().stop().unwrap();
+        // It keeps its port, and this is none of those that the system gives to whoever connects: after a crash it
+        // must still be free.
         fs::write(folder.path().join("postgres.port"), low_port().to_string()).unwrap();
         let cluster = Cluster::start(folder.path(), Durability::Full).unwrap();
         let port = url::Url::parse(&cluster.url(DATABASE)).unwrap().port().unwrap();
