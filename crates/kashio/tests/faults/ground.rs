@@ -148,7 +148,7 @@ impl Ground {
         admin.close().await;
         let (applied, said) = operator(&direct, &["migrate", "up"]);
         assert!(applied, "{said}");
-        let wire = Wire::to(postgres.port, low_port(), plan.seed).await;
+        let wire = Wire::to(postgres.port, low_port(), plan.seed);
         let through =
             direct.replace(&format!(":{}/", postgres.port), &format!(":{}/", wire.port)) + "?sslmode=disable";
 

@@ -10,13 +10,14 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::time::sleep;
 
 /// See the module.
 pub struct Wire {
     pub port: u16,
     state: Arc<State>,
+    _open: oneshot::Sender<()>,
 }
 
 struct State {
@@ -36,8 +37,10 @@ struct Swallowing {
 }
 
 impl Wire {
-    pub async fn to(server: u16, port: u16, seed: u64) -> Wire {
-        let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
+    /// On a thread of its own: what clients have to do must not make the way longer.
+    pub fn to(server: u16, port: u16, seed: u64) -> Wire {
+        let listener = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
+        listener.set_nonblocking(true).unwrap();
         let swallowing = Swallowing { left: 0, chance: 0.0, random: StdRng::seed_from_u64(seed) };
         let state = Arc::new(State {
             server: server.into(),
@@ -47,13 +50,24 @@ impl Wire {
             swallowing: Mutex::new(swallowing),
             swallowed: AtomicUsize::new(0),
         });
-        let wire = Wire { port, state: state.clone() };
-        tokio::spawn(async move {
-            while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(carry(client, state.clone()));
-            }
+        let (open, closed) = oneshot::channel();
+        let carried = state.clone();
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async move {
+                let listener = TcpListener::from_std(listener).unwrap();
+                let accepting = async {
+                    while let Ok((client, _)) = listener.accept().await {
+                        tokio::spawn(carry(client, carried.clone()));
+                    }
+                };
+                tokio::select! {
+                    () = accepting => {}
+                    _ = closed => {}
+                }
+            });
         });
-        wire
+        Wire { port, state, _open: open }
     }
 
     /// Everything takes so much longer, in each direction.
