@@ -86,6 +86,9 @@ const RELEASE_TIME: Duration = Duration::from_secs(1);
 const START_TIME: Duration = Duration::from_secs(5);
 const START_PAUSE: Duration = Duration::from_millis(100);
 
+/// How long connections may take to say good-bye when the program stops.
+const CLOSE_TIME: Duration = Duration::from_secs(2);
+
 /// How to reach the database and how much of it to use.
 #[derive(Clone)]
 pub struct Settings {
@@ -224,7 +227,10 @@ impl Store {
     pub async fn close(&self) {
         self.inner.tasks.close();
         self.inner.tasks.wait().await;
-        self.inner.pool.close().await;
-        self.inner.aside.close().await;
+        // Nothing is under way any more. A connection that fell silent would be waited for without end, and the process is
+        // about to close it anyway.
+        let _ =
+            timeout(CLOSE_TIME, async { tokio::join!(self.inner.pool.close(), self.inner.aside.close()) })
+                .await;
     }
 }
