@@ -184,7 +184,7 @@ async fn of_sixty_four_at_once_with_one_key_one_is_opened_and_all_get_its_answer
         callers.push(async move {
             match store.create(vec![create]).await {
                 Ok(opened) if opened.len() == 1 => None,
-                Ok(_) | Err(Error::Sql(_)) => Some(open_once(&store, Some(key), change, b"alone").await),
+                Ok(_) | Err(Error::Conflict(_)) => Some(open_once(&store, Some(key), change, b"alone").await),
                 Err(error) => panic!("{error:?}"),
             }
         });

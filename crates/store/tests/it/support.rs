@@ -67,8 +67,13 @@ async fn search(store: &store::Store, text: &str) -> usize {
     found.await.unwrap().0.len()
 }
 
-/// The counts once every session has told its own: sessions that live on do so each second at most.
+/// The counts once every session has told its own: one that lives on may keep them for ten seconds, one that ends tells
+/// them.
 async fn settled(world: &World) -> (i64, i64) {
+    let others = "select count(pg_terminate_backend(pid)) from pg_stat_activity
+        where datname = current_database() and pid <> pg_backend_pid()";
+    world.count(others).await;
+    world.count("select count(pg_stat_force_next_flush()::text)").await;
     let mut counts = (-1, -1);
     loop {
         let now = (world.count(WALKED).await, world.count(READ).await);
@@ -134,5 +139,8 @@ async fn no_table_is_walked_for_a_search_or_a_timeline() {
     crate::world::until("the counts were told", async || world.count(READ).await > read).await;
     assert_eq!(world.count(WALKED).await - walked, 0, "a table was walked");
     let rows = world.count(READ).await - read;
-    assert!(rows <= 1_000, "{rows} rows were read");
+    // The planner may read all that have the one document, or only the newest of each account; nothing else is many.
+    let alike = "select count(*) from invoices where customer->>'document_id' = '10203040'";
+    let alike = world.count(alike).await;
+    assert!(rows <= alike + 500, "{rows} rows were read, of which {alike} are alike");
 }
