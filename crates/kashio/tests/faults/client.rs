@@ -116,6 +116,8 @@ pub struct Caller {
     owners: Vec<Owner>,
     bank: String,
     weather: Weather,
+    /// Whether the bank comes, too.
+    pays: bool,
     known: Mutex<Vec<Known>>,
     number: AtomicUsize,
     pub heard: Mutex<Heard>,
@@ -131,6 +133,15 @@ pub struct Calling {
 impl Calling {
     /// Begins to call, so often a second.
     pub fn begin(ground: &Ground, seed: u64, per_second: u32) -> Calling {
+        Calling::begin_with(ground, seed, per_second, true)
+    }
+
+    /// The same, but no bank comes: the edition that serves may not know payments.
+    pub fn begin_without_bank(ground: &Ground, seed: u64, per_second: u32) -> Calling {
+        Calling::begin_with(ground, seed, per_second, false)
+    }
+
+    fn begin_with(ground: &Ground, seed: u64, per_second: u32, pays: bool) -> Calling {
         let caller = Arc::new(Caller {
             client: ground.client.clone(),
             public: ground.public.clone(),
@@ -138,6 +149,7 @@ impl Calling {
             owners: ground.owners.clone(),
             bank: ground.bank.clone(),
             weather: ground.weather.clone(),
+            pays,
             known: Mutex::default(),
             number: AtomicUsize::new(0),
             heard: Mutex::default(),
@@ -275,7 +287,7 @@ impl Caller {
             "operation_number": format!("{operation:06}"), "operated_at": now(), "amount": known.amount,
             "currency": "PEN", "trace_id": "p",
         });
-        if !owner.mode.is_live() {
+        if !self.pays || !owner.mode.is_live() {
             return;
         }
         let url = format!("{}/internal/v1/collections/pay", self.internal);

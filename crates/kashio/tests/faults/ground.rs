@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::fs::{self, Permissions, set_permissions};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -19,8 +20,8 @@ use tokio::task::block_in_place;
 use tokio::time::sleep;
 
 use crate::balancer::{Balancer, Ports, Repeats};
-use crate::client::Weather;
-use crate::program::{Environment, Program, operator};
+use crate::client::{INVOICES, Weather};
+use crate::program::{Environment, Program, operator_of, present};
 use crate::wire::Wire;
 
 /// The database of a story, on its own server.
@@ -104,12 +105,14 @@ pub struct Plan {
     pub seed: u64,
     pub replicas: usize,
     pub repeats: Repeats,
+    /// The edition that migrates and serves.
+    pub binary: PathBuf,
     pub settings: Vec<(&'static str, String)>,
 }
 
 impl Plan {
     pub fn new(seed: u64) -> Plan {
-        Plan { seed, replicas: 4, repeats: Repeats::Unsent, settings: Vec::new() }
+        Plan { seed, replicas: 4, repeats: Repeats::Unsent, binary: present(), settings: Vec::new() }
     }
 }
 
@@ -146,7 +149,7 @@ impl Ground {
         let admin = PgPool::connect(&postgres.url("postgres")).await.unwrap();
         sqlx::query("create database faults").execute(&admin).await.unwrap();
         admin.close().await;
-        let (applied, said) = operator(&direct, &["migrate", "up"]);
+        let (applied, said) = operator_of(&plan.binary, &direct, &["migrate", "up"]);
         assert!(applied, "{said}");
         let wire = Wire::to(postgres.port, low_port(), plan.seed);
         let through =
@@ -172,7 +175,13 @@ impl Ground {
             listen("HTTP", ports.public);
             listen("INTERNAL", ports.internal);
             listen("MANAGEMENT", ports.management);
-            Program::start(command, environment, folder.path().join(name), ports.management)
+            Program::start(
+                plan.binary.clone(),
+                command,
+                environment,
+                folder.path().join(name),
+                ports.management,
+            )
         };
         let some = || Ports { public: low_port(), internal: low_port(), management: low_port() };
         let ports: Vec<Ports> = (0..plan.replicas).map(|_| some()).collect();
@@ -204,7 +213,7 @@ impl Ground {
             _turn: turn,
         };
         ground.ready().await;
-        ground.settle(&direct).await;
+        ground.settle(&plan.binary, &direct).await;
         ground
     }
 
@@ -217,17 +226,18 @@ impl Ground {
     }
 
     /// Two tenants, and a bank that serves both.
-    async fn settle(&mut self, database: &str) {
-        let console = made(database, &["service-key", "create", "--name", "consola", "--role", "kcms"]);
+    async fn settle(&mut self, binary: &Path, database: &str) {
+        let made = |arguments: &[&str]| made(binary, database, arguments);
+        let console = made(&["service-key", "create", "--name", "consola", "--role", "kcms"]);
         let bank = ["service-key", "create", "--name", "banco", "--role", "collector", "--channel", "banco"];
-        self.bank = made(database, &bank)["secret"].as_str().unwrap().to_owned();
+        self.bank = made(&bank)["secret"].as_str().unwrap().to_owned();
         let console = console["secret"].as_str().unwrap();
         for tenant in 0..2 {
-            let account = made(database, &["account", "create", "--name", "Tienda", "--live"]);
+            let account = made(&["account", "create", "--name", "Tienda", "--live"]);
             let account = account["id"].as_str().unwrap();
             for (n, (mode, name)) in [(Mode::Test, "test"), (Mode::Live, "live")].into_iter().enumerate() {
                 let key = ["key", "create", "--account", account, "--mode", name, "--name", "caja"];
-                let key = made(database, &key)["secret"].as_str().unwrap().to_owned();
+                let key = made(&key)["secret"].as_str().unwrap().to_owned();
                 self.owners.push(Owner { number: tenant * 2 + n, mode, key });
             }
             let agreement = format!("00000{tenant}");
@@ -245,7 +255,7 @@ impl Ground {
         // Every replica hashes every key once, before the clock runs.
         for ports in &self.ports {
             for owner in &self.owners {
-                let url = format!("http://127.0.0.1:{}/v1/payments", ports.public);
+                let url = format!("http://127.0.0.1:{}{INVOICES}", ports.public);
                 let answer = self.client.get(url).bearer_auth(&owner.key).send().await.unwrap();
                 assert_eq!(answer.status(), 200);
             }
@@ -268,9 +278,9 @@ impl Ground {
 }
 
 /// What an operator's command made.
-fn made(database: &str, arguments: &[&str]) -> Value {
+fn made(binary: &Path, database: &str, arguments: &[&str]) -> Value {
     let arguments: Vec<&str> = arguments.iter().copied().chain(["--json"]).collect();
-    let (done, said) = operator(database, &arguments);
+    let (done, said) = operator_of(binary, database, &arguments);
     assert!(done, "{said}");
     let lines = said.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     lines.into_iter().find(|line| line.get("id").is_some()).unwrap_or_else(|| panic!("{said}"))

@@ -24,6 +24,7 @@ mod checker;
 mod checker_sees;
 mod client;
 mod commits_lost;
+mod editions;
 mod ground;
 mod migrations;
 mod overload;

@@ -14,6 +14,8 @@ pub type Environment = BTreeMap<String, String>;
 
 /// A process that dies with its owner.
 pub struct Program {
+    /// Which edition.
+    pub binary: PathBuf,
     command: &'static str,
     environment: Environment,
     log: PathBuf,
@@ -23,9 +25,15 @@ pub struct Program {
 }
 
 impl Program {
-    pub fn start(command: &'static str, environment: Environment, log: PathBuf, management: u16) -> Program {
-        let child = spawn(command, &environment, &log);
-        Program { command, environment, log, child, management }
+    pub fn start(
+        binary: PathBuf,
+        command: &'static str,
+        environment: Environment,
+        log: PathBuf,
+        management: u16,
+    ) -> Program {
+        let child = spawn(&binary, command, &environment, &log);
+        Program { binary, command, environment, log, child, management }
     }
 
     /// Ends it as a power cut would.
@@ -37,7 +45,7 @@ impl Program {
     /// Starts it again, as it was.
     pub fn restart(&mut self) {
         assert!(!self.runs(), "it still runs");
-        self.child = spawn(self.command, &self.environment, &self.log);
+        self.child = spawn(&self.binary, self.command, &self.environment, &self.log);
     }
 
     /// Asks it to stop.
@@ -96,9 +104,9 @@ impl Drop for Program {
     }
 }
 
-fn spawn(command: &str, environment: &Environment, log: &Path) -> Child {
+fn spawn(binary: &Path, command: &str, environment: &Environment, log: &Path) -> Child {
     let log: File = OpenOptions::new().create(true).append(true).open(log).unwrap();
-    Command::new(env!("CARGO_BIN_EXE_kashio"))
+    Command::new(binary)
         .arg(command)
         .env_remove("RUST_LOG")
         .envs(environment)
@@ -108,9 +116,19 @@ fn spawn(command: &str, environment: &Environment, log: &Path) -> Child {
         .unwrap()
 }
 
+/// The program as it is now.
+pub fn present() -> PathBuf {
+    PathBuf::from(env!("CARGO_BIN_EXE_kashio"))
+}
+
 /// A command of the operator, to its end: its status, and what it said.
 pub fn operator(database: &str, arguments: &[&str]) -> (bool, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_kashio"));
+    operator_of(&present(), database, arguments)
+}
+
+/// The same of another edition.
+pub fn operator_of(binary: &Path, database: &str, arguments: &[&str]) -> (bool, String) {
+    let mut command = Command::new(binary);
     let output = command.args(arguments).env("DATABASE_URL", database).output().unwrap();
     let said = [output.stdout, output.stderr].concat();
     (output.status.success(), String::from_utf8(said).unwrap())
