@@ -244,3 +244,23 @@ fn compose_has_two_replicas_a_worker_a_migration_before_them_and_a_load_balancer
     let management = format!("check port {}", settings.management.bind.port());
     assert!(haproxy.contains("GET /readyz") && haproxy.contains(&management));
 }
+
+/// Debian's haproxy reads the file as it stands, but for the place of the certificate and the replicas' names.
+#[test]
+fn the_balancer_takes_its_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let certificates = folder.path().join("certs");
+    std::fs::create_dir(&certificates).unwrap();
+    let own = rcgen::generate_simple_self_signed(["api.kashio.test".to_owned()]).unwrap();
+    std::fs::write(certificates.join("api.pem"), own.cert.pem() + &own.signing_key.serialize_pem()).unwrap();
+    let place = "/etc/haproxy/certs/";
+    let text = read("deploy/haproxy.cfg");
+    assert!(text.contains(place));
+    let file = folder.path().join("haproxy.cfg");
+    let text = text.replace(place, &format!("{}/", certificates.display()));
+    let text = text.replace(" api-1:", " 127.0.0.1:").replace(" api-2:", " 127.0.0.2:");
+    std::fs::write(&file, text).unwrap();
+    let output = Command::new("/usr/sbin/haproxy").args(["-c", "-f"]).arg(&file).output().unwrap();
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(output.status.success() && !said.contains("[WARNING]"), "{said}");
+}

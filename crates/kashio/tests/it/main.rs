@@ -44,6 +44,8 @@ mod starting;
 mod strangers;
 mod support;
 mod sweep;
+#[cfg(feature = "otel")]
+mod traces;
 mod updates;
 mod webhooks;
 mod webhooks_under_load;
