@@ -13,7 +13,7 @@ use domain::id::InvoiceKind;
 use domain::invoice::draft::NewInvoice;
 use domain::invoice::{Invoice, Seen};
 use futures_util::FutureExt;
-use store::{Answer, Claim, Create, Error, Tx};
+use store::{Answer, Claim, Create, Grouped, Tx};
 use wire::invoice::{View, render};
 use wire::json::Object;
 use wire::problem::{Code, Item};
@@ -32,8 +32,8 @@ pub async fn read(call: Call<ReadInvoices>) -> Result<Reply, Problem> {
 
 /// `POST /invoices`.
 ///
-/// The common case is one statement that opens the invoice, remembers the answer and tells of it. Whatever has
-/// been seen before, or is against the clock, goes alone through [`decide`].
+/// The common case is one statement that opens the invoice, remembers the answer and tells of it, and carries whoever
+/// comes at the same time. Whatever has been seen before, or is against the clock, goes alone through [`decide`].
 pub async fn create(mut call: Call<WriteInvoices>) -> Result<Reply, Problem> {
     let body = call.body().await?;
     let (object, canonical) = body.json()?;
@@ -55,12 +55,10 @@ pub async fn create(mut call: Call<WriteInvoices>) -> Result<Reply, Problem> {
     // What an operator does goes alone, with its row in the audit log.
     if late.is_empty() && !call.is_console() {
         let remember = claim.clone().map(|claim| (claim, answer.clone()));
-        match store.create(vec![Create { change: change.clone(), remember }]).await {
-            Ok(opened) if opened.contains(&invoice.id) => return Ok(Reply::fresh(answer)),
-            // Seen before, a race that was lost, or a COMMIT of which nobody knows: alone it will be told.
-            Ok(_) | Err(Error::Conflict(_) | Error::Lost(_) | Error::Contended(_) | Error::Stale) => {}
-            Err(Error::LockTimeout) if claim.is_some() => return Err(Error::InProgress.into()),
-            Err(error) => return Err(error.into()),
+        match store.create_in_group(Create { change: change.clone(), remember }).await? {
+            Grouped::Opened => return Ok(Reply::fresh(answer)),
+            // Seen before, a race that was lost, or a commit of which nobody knows: alone it will be told.
+            Grouped::Alone => {}
         }
     }
     let wish = Arc::new(Wish { change, invoice, answer, late, view: call.view_settings() });

@@ -76,6 +76,8 @@ pub struct Database {
     pub migrate_url: String,
     /// For requests of one replica.
     pub connections: u32,
+    /// Beside them, for commits of creates in groups.
+    pub group_connections: u32,
 }
 
 /// Keys that seal secrets: no `Debug`.

@@ -66,7 +66,7 @@ pub async fn start(settings: &Settings) -> Result<Running, Failure> {
     let (public_tls, internal_tls) =
         (Settings::tls(&settings.http.tls)?, Settings::tls(&settings.internal.tls)?);
 
-    let store = open(settings).await?;
+    let store = open(settings, settings.database.group_connections).await?;
     let limit = RateLimit { per_second: settings.limits.per_second, burst: settings.limits.burst };
     let api = Api::new(store.clone(), api_settings(settings, public)?, settings.limits.requests, limit);
     // On loopback nobody listens in; beyond it, the rule of merchants holds.
@@ -94,10 +94,14 @@ pub async fn start(settings: &Settings) -> Result<Running, Failure> {
     Ok(Running { public, internal, management, store, readiness, servers, api, worker: None, tasks })
 }
 
-async fn open(settings: &Settings) -> Result<Store, Failure> {
-    let (connect, connections, sealer) =
-        (settings.database()?, settings.database.connections, settings.sealer()?);
-    let store = Store::open(store::Settings { connect, connections, sealer })
+async fn open(settings: &Settings, group_connections: u32) -> Result<Store, Failure> {
+    let store = store::Settings {
+        connect: settings.database()?,
+        connections: settings.database.connections,
+        group_connections,
+        sealer: settings.sealer()?,
+    };
+    let store = Store::open(store)
         .await
         .map_err(|error| Failure::failed("the database can not be reached", error))?;
     if settings.environment == EnvironmentName::Production {
@@ -150,7 +154,8 @@ pub async fn work(settings: &Settings) -> Result<Working, Failure> {
     settings.database()?;
     let listener = bind("management.bind", settings.management.bind)?;
     let management = local(&listener)?;
-    let store = open(settings).await?;
+    // A worker opens no invoices.
+    let store = open(settings, 0).await?;
     let readiness = Readiness::new(store.clone(), settings.environment == EnvironmentName::Production);
     readiness.look().await;
     let server = listen::management(readiness.clone(), telemetry::metrics(), listener)

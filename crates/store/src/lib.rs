@@ -5,6 +5,7 @@
 //! | [`transaction`](Store::transaction), [`Tx`] | one name, one deadline, run in a task that outlives its caller |
 //! | [`change`] | [`Tx::save`]: the one way to write an invoice, its payment and its event |
 //! | [`create`] | the one statement that opens invoices, over a slice |
+//! | [`group`] | creates of many requests, committed together |
 //! | [`idempotency`] | [`Claim`], [`Answer`], [`Store::once`] |
 //! | [`invoices`], [`accounts`], [`keys`], [`service_keys`] | finders; the owner comes first |
 //! | [`payments`], [`channels`] | money, and who brings it |
@@ -38,6 +39,7 @@ pub mod endpoints;
 mod error;
 pub mod events;
 mod expire;
+pub mod group;
 pub mod health;
 pub mod idempotency;
 pub mod invariants;
@@ -71,11 +73,13 @@ use tokio_util::task::TaskTracker;
 
 pub use create::Create;
 pub use error::{Conflict, Error, Failure};
+pub use group::Grouped;
 pub use idempotency::{Answer, Claim, Once};
 pub use tx::Tx;
 
 use clock::Clock;
 use codes::Codes;
+use group::Groups;
 use seal::Sealer;
 
 /// How long a connection that was given back may take to show that it still answers.
@@ -96,6 +100,8 @@ pub struct Settings {
     pub connect: PgConnectOptions,
     /// Connections for requests.
     pub connections: u32,
+    /// Connections that commit creates in groups; none: each create is committed by itself.
+    pub group_connections: u32,
     /// Opens and seals what must be read back.
     pub sealer: Sealer,
 }
@@ -127,7 +133,8 @@ struct Inner {
     clock: Clock,
     codes: Codes,
     sealer: Sealer,
-    told: Notify,
+    told: Arc<Notify>,
+    groups: Option<Groups>,
 }
 
 impl Store {
@@ -164,16 +171,18 @@ impl Store {
                 started => break started?,
             }
         };
+        let (told, tasks) = (Arc::new(Notify::new()), TaskTracker::new());
         let inner = Inner {
+            groups: Groups::start(settings.group_connections, &settings.connect, &told, &tasks),
             pool: pool(settings.connections.max(1)).connect_lazy_with(settings.connect),
             connections: settings.connections.max(1),
             aside,
             runtime: Handle::current(),
-            tasks: TaskTracker::new(),
+            tasks,
             clock,
             codes: Codes::default(),
             sealer: settings.sealer,
-            told: Notify::new(),
+            told,
         };
         Ok(Store { inner: Arc::new(inner) })
     }
@@ -226,6 +235,9 @@ impl Store {
     /// Waits for every running transaction, then closes the connections. Nothing may be begun after.
     pub async fn close(&self) {
         self.inner.tasks.close();
+        if let Some(groups) = &self.inner.groups {
+            groups.stop();
+        }
         self.inner.tasks.wait().await;
         // Nothing is under way any more. A connection that fell silent would be waited for without end, and the process is
         // about to close it anyway.

@@ -235,7 +235,7 @@ impl Store {
 
 /// Counts a transaction by what came of it: `done`; `refused` by its own work; `failed`; each run that was lost and made
 /// again is counted as `again`.
-fn ended(name: &'static str, outcome: &'static str, began: Instant) {
+pub(crate) fn ended(name: &'static str, outcome: &'static str, began: Instant) {
     metrics::counter!("kashio_transactions_total", "name" => name, "outcome" => outcome).increment(1);
     metrics::histogram!("kashio_transaction_duration_seconds", "name" => name).record(began.elapsed());
 }

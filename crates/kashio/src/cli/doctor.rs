@@ -42,7 +42,13 @@ pub(super) async fn run(settings: &Settings, options: Options) -> Result<(), Fai
     let logged =
         options.audit_logs.iter().map(|file| heads_in(file)).collect::<Result<Vec<_>, _>>()?.concat();
     let connect = settings.database()?;
-    let opened = Store::open(store::Settings { connect, connections: 2, sealer: Default::default() }).await;
+    let opened = Store::open(store::Settings {
+        connect,
+        connections: 2,
+        group_connections: 0,
+        sealer: Default::default(),
+    })
+    .await;
     let store = opened.map_err(|error| Failure::failed("the database can not be reached", error))?;
     let failed = |error: store::Error| Failure::failed("the database can not be asked", error);
     let mut report = Report { failed: 0 };

@@ -464,7 +464,13 @@ fn new_service_key(
 
 async fn open(settings: &Settings) -> Result<Store, Failure> {
     let connect = settings.database()?;
-    let opened = Store::open(store::Settings { connect, connections: 2, sealer: Default::default() }).await;
+    let opened = Store::open(store::Settings {
+        connect,
+        connections: 2,
+        group_connections: 0,
+        sealer: Default::default(),
+    })
+    .await;
     opened.map_err(|error| Failure::failed("the database can not be reached", error))
 }
 

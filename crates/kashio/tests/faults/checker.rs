@@ -144,7 +144,10 @@ impl Verdict {
     async fn ask_promises(&mut self, ground: &Ground) {
         let connect = ground.postgres.url("faults").parse().unwrap();
         let sealer = store::seal::Sealer::new(Vec::new());
-        let store = store::Store::open(store::Settings { connect, connections: 1, sealer }).await.unwrap();
+        let store =
+            store::Store::open(store::Settings { connect, connections: 1, group_connections: 0, sealer })
+                .await
+                .unwrap();
         for finding in store.look_for_counter_examples().await.unwrap() {
             let Some(example) = finding.counter_example else { continue };
             let case = format!("{}: {example}", finding.promise);

@@ -10,6 +10,7 @@
 mod audit;
 mod codes;
 mod create;
+mod group;
 mod idempotency;
 mod keys;
 mod lists;

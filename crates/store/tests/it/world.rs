@@ -324,7 +324,7 @@ pub(crate) async fn empty_database() -> testing::TestDatabase {
 pub(crate) async fn open(connect: &PgConnectOptions) -> Store {
     let connect = connect.clone().application_name(SESSIONS);
     let sealer = store::seal::Sealer::new(vec![("test".to_owned(), [7; 32])]);
-    let settings = Settings { connect, connections: CONNECTIONS, sealer };
+    let settings = Settings { connect, connections: CONNECTIONS, group_connections: 2, sealer };
     Store::open(settings).await.unwrap()
 }
 

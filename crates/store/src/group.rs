@@ -1,0 +1,254 @@
+//! Group commit: creates that arrive while a commit is on its way share the next one.
+//!
+//! A commit costs a write to disk, whether it carries one invoice or a hundred. So creates queue here, and two flushers
+//! take whatever waits: no timer, so that one who is alone never waits for company, and no more than [`GROUP`], so that
+//! nobody waits for a crowd. A group is one statement, which is its own transaction, on a connection that its flusher
+//! keeps. Each create is answered after the commit that carries it.
+//!
+//! Who shares a commit must not share a fate. A create that was seen before, a twin within the group, and every member of
+//! a group that failed, whatever the reason, is told to go [`Alone`](Grouped::Alone): through the claim, where the
+//! contract's table is decided line by line. So is one whose commit may or may not have happened: alone it will find its
+//! own invoice.
+//!
+//! Not for changes of invoices, which have a row to lock, nor for anything that must be decided inside.
+
+use std::collections::HashSet;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::id::InvoiceId;
+use futures_util::FutureExt;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions, PgConnection};
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{Mutex, Notify, mpsc, oneshot};
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::Store;
+use crate::create::{self, Create};
+use crate::error::Error;
+use crate::tx;
+
+/// The most creates that one commit carries.
+const GROUP: usize = 128;
+
+/// How many may wait. What comes then is refused: with two groups under way it would be late anyway.
+const QUEUE: usize = 1024;
+
+/// How long one may wait before its turn comes; after that it is refused, and nothing of it was done.
+const WAIT_TIME: Duration = Duration::from_secs(2);
+
+/// How long a group waits for whoever is just opening the same reference. It has neighbours who wait with it.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// How long a connection may take to open, and a group to be committed.
+const CONNECT_TIME: Duration = Duration::from_secs(1);
+const GROUP_TIME: Duration = Duration::from_secs(4);
+
+/// What became of a create that was handed in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grouped {
+    /// It is committed.
+    Opened,
+    /// It has to go through the claim, which finds out what became of it.
+    Alone,
+}
+
+/// Where creates queue.
+pub(crate) struct Groups {
+    queue: mpsc::Sender<Member>,
+    stopping: CancellationToken,
+}
+
+struct Member {
+    create: Create,
+    since: Instant,
+    told: oneshot::Sender<Result<Grouped, Error>>,
+}
+
+impl Groups {
+    /// Starts so many flushers on the current runtime; with none, every create goes by itself.
+    pub(crate) fn start(
+        flushers: u32,
+        connect: &PgConnectOptions,
+        committed: &Arc<Notify>,
+        tasks: &TaskTracker,
+    ) -> Option<Groups> {
+        if flushers == 0 {
+            return None;
+        }
+        let (queue, waiting) = mpsc::channel(QUEUE);
+        let (waiting, stopping) = (Arc::new(Mutex::new(waiting)), CancellationToken::new());
+        for _ in 0..flushers {
+            let flusher = Flusher {
+                connect: connect.clone(),
+                connection: None,
+                waiting: waiting.clone(),
+                stopping: stopping.clone(),
+                committed: committed.clone(),
+            };
+            tasks.spawn(flusher.run());
+        }
+        Some(Groups { queue, stopping })
+    }
+
+    /// Takes no more; what waits is still committed.
+    pub(crate) fn stop(&self) {
+        self.stopping.cancel();
+    }
+}
+
+impl Store {
+    /// Opens an invoice, together with whoever comes at the same time.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`]: nothing was done, and nothing will be.
+    pub async fn create_in_group(&self, create: Create) -> Result<Grouped, Error> {
+        let Some(groups) = &self.inner.groups else {
+            return self.create_by_itself(create).await;
+        };
+        let (told, fate) = oneshot::channel();
+        let refused = |why: &str| Err(Error::Unavailable(why.to_owned()));
+        match groups.queue.try_send(Member { create, since: Instant::now(), told }) {
+            // A flusher that ended in between left it in doubt, which is what going alone is for.
+            Ok(()) => fate.await.unwrap_or(Ok(Grouped::Alone)),
+            Err(TrySendError::Full(_)) => refused("too many invoices are waiting to be opened"),
+            Err(TrySendError::Closed(_)) => refused("the program is stopping"),
+        }
+    }
+
+    async fn create_by_itself(&self, create: Create) -> Result<Grouped, Error> {
+        let has_claim = create.remember.is_some();
+        match self.create(vec![create]).await {
+            Ok(opened) if opened.is_empty() => Ok(Grouped::Alone),
+            Ok(_) => Ok(Grouped::Opened),
+            Err(Error::LockTimeout) if has_claim => Err(Error::InProgress),
+            Err(Error::Conflict(_) | Error::Lost(_) | Error::Contended(_) | Error::Stale) => {
+                Ok(Grouped::Alone)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+struct Flusher {
+    connect: PgConnectOptions,
+    /// Closed as soon as it is in doubt.
+    connection: Option<PgConnection>,
+    waiting: Arc<Mutex<mpsc::Receiver<Member>>>,
+    stopping: CancellationToken,
+    committed: Arc<Notify>,
+}
+
+impl Flusher {
+    async fn run(mut self) {
+        loop {
+            let members = self.next().await;
+            if members.is_empty() {
+                return;
+            }
+            // Should one group bring the code down, the next must still find somebody here. Its members are told by
+            // their ends of the channel.
+            if AssertUnwindSafe(self.flush(members)).catch_unwind().await.is_err() {
+                tracing::error!("a group of creates panicked");
+                self.connection = None;
+            }
+        }
+    }
+
+    /// Whatever waits; nothing, when the program stops and nobody waits any more.
+    async fn next(&self) -> Vec<Member> {
+        let (mut members, mut waiting) = (Vec::new(), self.waiting.lock().await);
+        let stopped = tokio::select! {
+            _ = waiting.recv_many(&mut members, GROUP) => false,
+            () = self.stopping.cancelled(), if !waiting.is_closed() => true,
+        };
+        if stopped {
+            waiting.close();
+            waiting.recv_many(&mut members, GROUP).await;
+        }
+        members
+    }
+
+    async fn flush(&mut self, members: Vec<Member>) {
+        let began = Instant::now();
+        let (group, twins) = choose(members);
+        if !group.is_empty() {
+            let committed = self.commit(&group).await;
+            let outcome = if committed.is_ok() { "done" } else { "failed" };
+            tx::ended("create_invoices", outcome, began);
+            tell(group, committed);
+        }
+        // Their twins are committed by now: nobody waits for a lock.
+        for twin in twins {
+            // Who is gone needs no answer.
+            let _ = twin.told.send(Ok(Grouped::Alone));
+        }
+    }
+
+    async fn commit(&mut self, group: &[Member]) -> Result<HashSet<InvoiceId>, Error> {
+        let connection = match &mut self.connection {
+            Some(connection) => connection,
+            none => none.insert(connect(&self.connect).await?),
+        };
+        let creates = group.iter().map(|member| &member.create);
+        let opened = timeout(GROUP_TIME, create::open(connection, creates, Some(PATIENCE))).await;
+        let silent = || Error::Lost(format!("no answer within {GROUP_TIME:?}"));
+        let opened = opened.unwrap_or_else(|_| Err(silent()));
+        match &opened {
+            Ok(opened) if !opened.is_empty() => self.committed.notify_one(),
+            Ok(_) => {}
+            Err(error) => {
+                // What the database refused has harmed nothing else.
+                if matches!(error, Error::Lost(_) | Error::Unavailable(_)) {
+                    self.connection = None;
+                }
+                tracing::warn!(%error, creates = group.len(), "creates go alone: {error}");
+            }
+        }
+        opened
+    }
+}
+
+async fn connect(connect: &PgConnectOptions) -> Result<PgConnection, Error> {
+    let opened = timeout(CONNECT_TIME, connect.connect()).await;
+    let away = |why: String| Error::Unavailable(why);
+    opened
+        .map_err(|_| away(format!("no connection within {CONNECT_TIME:?}")))?
+        .map_err(|error| away(error.to_string()))
+}
+
+/// Those who go together, and those of whom one goes already. Nobody works for a caller who is gone, or for one who has
+/// waited for too long.
+fn choose(members: Vec<Member>) -> (Vec<Member>, Vec<Member>) {
+    let mut seen = HashSet::new();
+    let (mut group, mut twins) = (Vec::with_capacity(members.len()), Vec::new());
+    for member in members {
+        if member.since.elapsed() > WAIT_TIME {
+            let late = Error::Unavailable(format!("its turn did not come within {WAIT_TIME:?}"));
+            // Who is gone needs no answer.
+            let _ = member.told.send(Err(late));
+        } else if !member.told.is_closed() {
+            let of = member.create.names();
+            let is_first = of.iter().all(|name| !seen.contains(name));
+            seen.extend(of);
+            if is_first { group.push(member) } else { twins.push(member) }
+        }
+    }
+    (group, twins)
+}
+
+fn tell(group: Vec<Member>, committed: Result<HashSet<InvoiceId>, Error>) {
+    for member in group {
+        let fate = match &committed {
+            Ok(opened) if member.create.id().is_some_and(|id| opened.contains(&id)) => Ok(Grouped::Opened),
+            Err(Error::Unavailable(why)) => Err(Error::Unavailable(why.clone())),
+            Ok(_) | Err(_) => Ok(Grouped::Alone),
+        };
+        // Who is gone needs no answer.
+        let _ = member.told.send(fate);
+    }
+}
