@@ -1,0 +1,154 @@
+//! The load: so many connections, each of which asks again as soon as it is answered.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use domain::account::Mode;
+use domain::id::InvoiceId;
+use http_body_util::{BodyExt, Full};
+use hyper::Request;
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+
+use crate::Outcome;
+use crate::ground::{Ground, SEEDED};
+use crate::pgbench::seeded_id;
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ask {
+    Create,
+    Replay,
+    Get,
+    List,
+}
+
+/// What a run came to.
+pub struct Figures {
+    /// Answered as they should be.
+    pub answered: usize,
+    /// How long all of it took.
+    pub took: Duration,
+    /// Each answer's time, in order of length.
+    pub times: Vec<Duration>,
+}
+
+impl Figures {
+    /// Answers a second.
+    pub fn rate(&self) -> f64 {
+        f64::from(u32::try_from(self.answered).unwrap_or(u32::MAX)) / self.took.as_secs_f64()
+    }
+
+    /// The time that so many thousandths of the answers took at most.
+    pub fn percentile(&self, thousandths: usize) -> Duration {
+        let at = self.times.len() * thousandths / 1_000;
+        self.times.get(at.min(self.times.len().saturating_sub(1))).copied().unwrap_or_default()
+    }
+}
+
+/// Numbers of a process' references: no two are alike.
+static NUMBER: AtomicUsize = AtomicUsize::new(0);
+
+type Wire = SendRequest<Full<Bytes>>;
+
+/// Asks once.
+pub async fn once(ground: &Ground, ask: Ask) -> Outcome<()> {
+    let asker = Asker::of(ground, ask)?;
+    answered(&mut connect(ground.port).await?, &asker, 0).await
+}
+
+/// Asks with so many connections for so long.
+pub async fn run(ground: &Ground, ask: Ask, clients: usize, time: Duration) -> Outcome<Figures> {
+    let asker = Arc::new(Asker::of(ground, ask)?);
+    let mut wires = Vec::new();
+    for _ in 0..clients {
+        wires.push(connect(ground.port).await?);
+    }
+    let began = Instant::now();
+    let mut tasks = JoinSet::new();
+    for (number, mut wire) in wires.into_iter().enumerate() {
+        let asker = asker.clone();
+        tasks.spawn(async move {
+            let (mut times, mut turn) = (Vec::new(), number);
+            while began.elapsed() < time {
+                let sent = Instant::now();
+                answered(&mut wire, &asker, turn).await?;
+                times.push(sent.elapsed());
+                turn += 7_919;
+            }
+            Outcome::Ok(times)
+        });
+    }
+    let mut times = Vec::new();
+    while let Some(done) = tasks.join_next().await {
+        times.extend(done??);
+    }
+    let took = began.elapsed();
+    times.sort();
+    Ok(Figures { answered: times.len(), took, times })
+}
+
+async fn connect(port: u16) -> Outcome<Wire> {
+    let stream = TcpStream::connect(("127.0.0.1", port)).await?;
+    stream.set_nodelay(true)?;
+    let (wire, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    tokio::spawn(connection);
+    Ok(wire)
+}
+
+async fn answered(wire: &mut Wire, asker: &Asker, turn: usize) -> Outcome<()> {
+    wire.ready().await?;
+    let answer = wire.send_request(asker.request(turn)?).await?;
+    let status = answer.status();
+    let body = answer.into_body().collect().await?.to_bytes();
+    if status != asker.expected {
+        return Err(format!("{:?}: {status} {}", asker.ask, String::from_utf8_lossy(&body)).into());
+    }
+    Ok(())
+}
+
+struct Asker {
+    ask: Ask,
+    expected: u16,
+    authorization: String,
+    /// Of the invoices that were seeded.
+    paths: Vec<String>,
+}
+
+impl Asker {
+    fn of(ground: &Ground, ask: Ask) -> Outcome<Asker> {
+        let mut paths = Vec::new();
+        if ask == Ask::Get {
+            for number in 1..=SEEDED {
+                let id = InvoiceId::from_uuid(seeded_id(number));
+                paths.push(format!("/v1/payments/invoices/{}", id.text(Mode::Test)));
+            }
+        }
+        let expected = if matches!(ask, Ask::Create | Ask::Replay) { 201 } else { 200 };
+        Ok(Asker { ask, expected, authorization: format!("Bearer {}", ground.key), paths })
+    }
+
+    fn request(&self, turn: usize) -> Outcome<Request<Full<Bytes>>> {
+        let request =
+            Request::builder().header("host", "127.0.0.1").header("authorization", &self.authorization);
+        let invoices = "/v1/payments/invoices";
+        let number = match self.ask {
+            Ask::Create => NUMBER.fetch_add(1, Ordering::Relaxed),
+            Ask::Replay => usize::MAX,
+            Ask::Get => {
+                let path = &self.paths[turn % self.paths.len()];
+                return Ok(request.uri(path).body(Full::default())?);
+            }
+            Ask::List => return Ok(request.uri(format!("{invoices}?limit=20")).body(Full::default())?),
+        };
+        let body = format!(
+            r#"{{"invoice_id":"B-{number}","request_datetime":"2026-11-25T10:00:00","currency":"PEN","amount":"125.50","customer":{{"name":"Rosa Quispe","email":"rosa@example.pe","phone":"+51987654321","document_type":"DNI","document_id":"45678912"}},"metadata":{{"pedido":"{number}"}}}}"#
+        );
+        let request = request.method("POST").uri(invoices).header("content-type", "application/json");
+        Ok(request.header("idempotency-key", format!("b-{number}")).body(Full::from(body))?)
+    }
+}
