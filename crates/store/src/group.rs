@@ -26,6 +26,7 @@ use tokio::sync::{Mutex, Notify, mpsc, oneshot};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 
 use crate::Store;
 use crate::create::{self, Create};
@@ -114,7 +115,11 @@ impl Store {
         let refused = |why: &str| Err(Error::Unavailable(why.to_owned()));
         match groups.queue.try_send(Member { create, since: Instant::now(), told }) {
             // A flusher that ended in between left it in doubt, which is what going alone is for.
-            Ok(()) => fate.await.unwrap_or(Ok(Grouped::Alone)),
+            Ok(()) => {
+                // To the request's trace its group is one transaction, from the queue to the commit.
+                let span = tracing::info_span!("transaction", name = "create_invoices");
+                fate.instrument(span).await.unwrap_or(Ok(Grouped::Alone))
+            }
             Err(TrySendError::Full(_)) => refused("too many invoices are waiting to be opened"),
             Err(TrySendError::Closed(_)) => refused("the program is stopping"),
         }

@@ -31,6 +31,8 @@ async fn answers_to_commit_are_swallowed() {
     sleep(Duration::from_secs(1)).await;
     let caller = calling.end().await;
     ground.all_run();
+    let groups = ground.wire.swallowed_groups();
+    assert!(groups > 0, "no group of creates was left in doubt");
     // What was refused for its content (409) is an end as good as any: it was judged.
     let (all, late) = {
         let requests = &caller.heard.lock().unwrap().requests;
@@ -38,8 +40,9 @@ async fn answers_to_commit_are_swallowed() {
         (requests.len(), late.count())
     };
     let verdict = Verdict::of("commits-lost", seed, &ground, &caller).await;
-    let figures =
-        format!("{swallowed} answers to COMMIT swallowed at {pace} requests/s, {late} late or never");
+    let figures = format!(
+        "{swallowed} answers to COMMIT swallowed, {groups} of them of groups, at {pace} requests/s, {late} late or never"
+    );
     verdict.with(&figures).must_be_zero(&ground);
     assert!(late * 1_000 <= all, "{late} of {all}");
 }

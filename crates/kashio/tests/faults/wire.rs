@@ -28,6 +28,7 @@ struct State {
     cuts: watch::Sender<u64>,
     swallowing: Mutex<Swallowing>,
     swallowed: AtomicUsize,
+    swallowed_groups: AtomicUsize,
 }
 
 struct Swallowing {
@@ -49,6 +50,7 @@ impl Wire {
             cuts: watch::Sender::new(0),
             swallowing: Mutex::new(swallowing),
             swallowed: AtomicUsize::new(0),
+            swallowed_groups: AtomicUsize::new(0),
         });
         let (open, closed) = oneshot::channel();
         let carried = state.clone();
@@ -92,10 +94,15 @@ impl Wire {
         self.state.cuts.send_modify(|cuts| *cuts += 1);
     }
 
-    /// Of the answers to COMMIT so many are swallowed, each with a chance, and their connections cut.
+    /// Of the answers to COMMIT, and to groups of creates, so many are swallowed, each with a chance, and their connections cut.
     pub fn swallow(&self, count: usize, chance: f64) {
         let mut swallowing = self.state.swallowing.lock().unwrap();
         (swallowing.left, swallowing.chance) = (count, chance);
+    }
+
+    /// Those of them that were about a group of creates.
+    pub fn swallowed_groups(&self) -> usize {
+        self.state.swallowed_groups.load(Ordering::SeqCst)
     }
 
     pub fn swallowed(&self) -> usize {
@@ -131,17 +138,21 @@ async fn carry(mut client: TcpStream, state: Arc<State>) {
     };
     client.set_nodelay(true).unwrap();
     server.set_nodelay(true).unwrap();
-    let expected = Mutex::new(false);
+    let expected = Mutex::new(Expected::Nothing);
     {
         let (mut from_client, mut to_client) = client.split();
         let (mut from_server, mut to_server) = server.split();
         let asked = async {
             // The first message has no type.
             let mut said = Messages { untyped: true, ..Messages::default() };
+            let mut is_for_groups = false;
             while said.more(&mut from_client).await {
                 while let Some(message) = said.next() {
+                    is_for_groups |= prepares_a_group(&message);
                     if is_commit(&message) && state.swallows() {
-                        *expected.lock().unwrap() = true;
+                        *expected.lock().unwrap() = Expected::Commit;
+                    } else if is_for_groups && message[0] == b'B' && state.swallows() {
+                        *expected.lock().unwrap() = Expected::Group;
                     }
                     state.passes(since).await;
                     if to_server.write_all(&message).await.is_err() {
@@ -156,12 +167,22 @@ async fn carry(mut client: TcpStream, state: Arc<State>) {
                 let mut whole = Vec::new();
                 while let Some(message) = said.next() {
                     let mut expected = expected.lock().unwrap();
-                    if *expected && message[0] == b'C' && message[5..].starts_with(b"COMMIT") {
+                    let is_done = match *expected {
+                        Expected::Nothing => false,
+                        Expected::Commit => message[0] == b'C' && message[5..].starts_with(b"COMMIT"),
+                        // Ready for the next: the transaction that the statement was is over.
+                        Expected::Group => message[0] == b'Z',
+                    };
+                    if is_done {
+                        let of_groups = usize::from(matches!(*expected, Expected::Group));
+                        state.swallowed_groups.fetch_add(of_groups, Ordering::SeqCst);
                         state.swallowed.fetch_add(1, Ordering::SeqCst);
                         return;
                     }
                     // It was not done: no secret.
-                    *expected &= message[0] != b'E';
+                    if message[0] == b'E' {
+                        *expected = Expected::Nothing;
+                    }
                     whole.extend(message);
                 }
                 state.passes(since).await;
@@ -177,6 +198,21 @@ async fn carry(mut client: TcpStream, state: Arc<State>) {
         }
     }
     let _ = client.set_zero_linger();
+}
+
+/// What a connection waits for, of which it will not hear.
+#[derive(Clone, Copy)]
+enum Expected {
+    Nothing,
+    Commit,
+    /// The end of a statement that is its own transaction: a group of creates.
+    Group,
+}
+
+/// The statement of a group of creates names its patience; a connection that prepares it does nothing else.
+fn prepares_a_group(message: &[u8]) -> bool {
+    const NAME: &[u8] = b") patience";
+    message[0] == b'P' && message.windows(NAME.len()).any(|window| window == NAME)
 }
 
 fn is_commit(message: &[u8]) -> bool {
