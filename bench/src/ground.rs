@@ -26,7 +26,6 @@ pub struct Ground {
     pub port: u16,
     /// The merchant's key.
     pub key: String,
-    pub account: uuid::Uuid,
     pub scripts: Scripts,
     pub sql: PgPool,
     counted: i64,
@@ -69,12 +68,10 @@ impl Ground {
         let service = command.stdout(log.try_clone()?).stderr(log).spawn()?;
         let sql = PgPool::connect(&url).await?;
         let scripts = Scripts::empty(folder.path());
-        let account = uuid::Uuid::nil();
         let mut ground = Ground {
             service,
             port: free,
             key,
-            account,
             scripts,
             sql,
             counted: 0,
@@ -86,7 +83,6 @@ impl Ground {
         ground.ready().await?;
         // One invoice by HTTP: the references are built from its rows.
         load::once(&ground, Ask::Create).await?;
-        ground.account = sqlx::query_scalar("select account_id from invoices").fetch_one(&ground.sql).await?;
         ground.scripts.build(&ground.sql).await?;
         ground.seed()?;
         ground.counted = ground.rows().await?.0;

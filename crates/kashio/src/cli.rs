@@ -11,6 +11,7 @@ mod keys;
 mod listen;
 
 use clap::{Parser, Subcommand};
+use store::Store;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -88,6 +89,15 @@ pub fn run() -> ExitCode {
             })
         }
     }
+}
+
+/// The store for a command of the operator: two connections, no groups, and nothing is unsealed.
+async fn open(settings: &Settings) -> Result<Store, Failure> {
+    let connect = settings.database()?;
+    let settings =
+        store::Settings { connect, connections: 2, group_connections: 0, sealer: Default::default() };
+    let opened = Store::open(settings).await;
+    opened.map_err(|error| Failure::failed("the database can not be reached", error))
 }
 
 async fn execute(cli: Cli) -> Result<(), Failure> {

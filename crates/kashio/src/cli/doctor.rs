@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use domain::audit::{Chain, Hash};
 use serde::Deserialize;
-use store::Store;
 
+use super::open;
 use crate::Failure;
 use crate::config::Settings;
 
@@ -41,15 +41,7 @@ impl Report {
 pub(super) async fn run(settings: &Settings, options: Options) -> Result<(), Failure> {
     let logged =
         options.audit_logs.iter().map(|file| heads_in(file)).collect::<Result<Vec<_>, _>>()?.concat();
-    let connect = settings.database()?;
-    let opened = Store::open(store::Settings {
-        connect,
-        connections: 2,
-        group_connections: 0,
-        sealer: Default::default(),
-    })
-    .await;
-    let store = opened.map_err(|error| Failure::failed("the database can not be reached", error))?;
+    let store = open(settings).await?;
     let failed = |error: store::Error| Failure::failed("the database can not be asked", error);
     let mut report = Report { failed: 0 };
 

@@ -17,6 +17,7 @@ use store::{Error, Failure as StoreFailure, Store};
 use wire::internal::account as wire_account;
 use wire::internal::key::{DEFAULT_OVERLAP_SECONDS, MAX_OVERLAP_SECONDS, service_key_id};
 
+use super::open;
 use crate::Failure;
 use crate::config::Settings;
 
@@ -460,18 +461,6 @@ fn new_service_key(
     let phc = api::keys::hash(&secret).map_err(failed)?;
     let id = new_id(store).map_err(failed)?;
     Ok(NewServiceKey { id, name, role, expires_at, secret, phc, hash_version: store::keys::HASH_VERSION })
-}
-
-async fn open(settings: &Settings) -> Result<Store, Failure> {
-    let connect = settings.database()?;
-    let opened = Store::open(store::Settings {
-        connect,
-        connections: 2,
-        group_connections: 0,
-        sealer: Default::default(),
-    })
-    .await;
-    opened.map_err(|error| Failure::failed("the database can not be reached", error))
 }
 
 fn failed(cause: impl std::fmt::Display) -> Failure {
