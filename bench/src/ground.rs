@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use postgres_dev::{Cluster, Durability};
 use serde_json::Value;
 use sqlx::PgPool;
@@ -23,6 +25,7 @@ pub const SEEDED: u32 = 10_000;
 /// See the module. Ends what it started.
 pub struct Ground {
     service: Child,
+    program: Program,
     pub port: u16,
     /// The merchant's key.
     pub key: String,
@@ -30,14 +33,14 @@ pub struct Ground {
     pub sql: PgPool,
     counted: i64,
     cluster: Cluster,
-    url: String,
     runs: u32,
     _folder: TempDir,
 }
 
 impl Ground {
-    /// Everything is there, and reads have something to find.
-    pub async fn lay(group_connections: Option<u32>) -> Outcome<Ground> {
+    /// Everything is there, and reads have something to find. `command` is what the service does: `serve`, or `run` with a
+    /// worker in the same process.
+    pub async fn lay(command: &'static str, group_connections: Option<u32>) -> Outcome<Ground> {
         let folder = tempfile::Builder::new().prefix("kashio-bench-").tempdir_in("/var/tmp")?;
         // Open to the user that Postgres runs as.
         fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o711))?;
@@ -47,36 +50,22 @@ impl Ground {
         sqlx::query("create database bench").execute(&admin).await?;
         admin.close().await;
         kashio(&url, &["migrate", "up"])?;
-        let account = made(&url, &["account", "create", "--name", "Tienda", "--json"])?;
-        let id = account["id"].as_str().unwrap_or_default().to_owned();
-        let key =
-            made(&url, &["key", "create", "--account", &id, "--mode", "test", "--name", "caja", "--json"])?;
-        let key = key["secret"].as_str().unwrap_or_default().to_owned();
-
+        let key = merchant(&url)?;
         let free = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let mut command = Command::new(program()?);
-        command.arg0("kashio").arg("serve").env("DATABASE_URL", &url);
-        command.env("KASHIO__HTTP__BIND", format!("127.0.0.1:{free}"));
-        command.env("KASHIO__INTERNAL__BIND", "127.0.0.1:0").env("KASHIO__MANAGEMENT__BIND", "127.0.0.1:0");
-        command.env("KASHIO__HTTP__REQUIRE_HTTPS", "false").env("KASHIO__LIMITS__PER_SECOND", "0");
-        command.env("KASHIO__LIMITS__REQUESTS", "1024");
-        if let Some(many) = group_connections {
-            command.env("KASHIO__DATABASE__GROUP_CONNECTIONS", many.to_string());
-        }
-        // A line for each request is a part of the work.
-        let log = fs::File::create(folder.path().join("service.log"))?;
-        let service = command.stdout(log.try_clone()?).stderr(log).spawn()?;
+        let program =
+            Program { url: url.clone(), folder: folder.path().to_owned(), port: free, group_connections };
+        let service = program.start(command)?;
         let sql = PgPool::connect(&url).await?;
         let scripts = Scripts::empty(folder.path());
         let mut ground = Ground {
             service,
+            program,
             port: free,
             key,
             scripts,
             sql,
             counted: 0,
             cluster,
-            url,
             runs: 0,
             _folder: folder,
         };
@@ -85,12 +74,13 @@ impl Ground {
         load::once(&ground, Ask::Create).await?;
         ground.scripts.build(&ground.sql).await?;
         ground.seed()?;
-        ground.counted = ground.rows().await?.0;
+        ground.recount().await?;
         Ok(ground)
     }
 
     async fn ready(&mut self) -> Outcome<()> {
         let began = Instant::now();
+        // Ready when it listens: what it says then is measured elsewhere.
         while tokio::net::TcpStream::connect(("127.0.0.1", self.port)).await.is_err() {
             if began.elapsed() > Duration::from_secs(10) || self.service.try_wait()?.is_some() {
                 return Err("the service does not start".into());
@@ -100,8 +90,48 @@ impl Ground {
         Ok(())
     }
 
+    /// Another merchant's key.
+    pub fn merchant(&self) -> Outcome<String> {
+        merchant(&self.program.url)
+    }
+
+    /// A worker of its own, which numbers and delivers until it is dropped.
+    pub fn worker(&self) -> Outcome<Worker> {
+        Ok(Worker(self.program.start("work")?))
+    }
+
+    /// Ends the service and starts it anew; tells how long it took until the first answer of 200.
+    pub async fn start_again(&mut self) -> Outcome<Duration> {
+        end(&mut self.service);
+        let began = Instant::now();
+        self.service = self.program.start("serve")?;
+        loop {
+            match load::once(self, Ask::List).await {
+                Ok(()) => return Ok(began.elapsed()),
+                Err(error) if began.elapsed() > Duration::from_secs(10) => return Err(error),
+                Err(_) => tokio::time::sleep(Duration::from_millis(1)).await,
+            }
+        }
+    }
+
+    /// Physical memory of the service, in MB: now, and the most so far.
+    pub fn memory(&self) -> Outcome<[f64; 2]> {
+        let text = fs::read_to_string(format!("/proc/{}/status", self.service.id()))?;
+        let field = |name: &str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(name));
+            let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
+            kib.map(|kib| kib / 1_024.0).ok_or_else(|| format!("no {name}"))
+        };
+        Ok([field("VmRSS:")?, field("VmHWM:")?])
+    }
+
+    /// As many invoices as that, of which each has its event and its saved answer.
+    pub async fn grow(&mut self, rows: u32) -> Outcome<()> {
+        self.scripts.grow(&self.sql, SEEDED + 1, rows).await
+    }
+
     fn seed(&mut self) -> Outcome<()> {
-        self.scripts.seed(&self.url, SEEDED)?;
+        self.scripts.seed(&self.program.url, SEEDED)?;
         self.runs = 1;
         Ok(())
     }
@@ -112,12 +142,20 @@ impl Ground {
         script: Script,
         clients: usize,
         time: Duration,
+        per_second: Option<f64>,
     ) -> Outcome<load::Figures> {
         self.runs += 1;
-        let figures = self.scripts.run(&self.url, script, clients, time, self.runs)?;
+        let url = &self.program.url;
+        let figures = self.scripts.run(url, script, clients, time, self.runs, per_second)?;
         // What pgbench was about when its time was over may be done and not in its log.
-        self.counted = self.rows().await?.0;
+        self.recount().await?;
         Ok(figures)
+    }
+
+    /// From here on rows are counted.
+    pub async fn recount(&mut self) -> Outcome<()> {
+        self.counted = self.rows().await?.0;
+        Ok(())
     }
 
     /// As many rows and events as were answered: else nothing was measured.
@@ -150,10 +188,63 @@ impl Ground {
 
 impl Drop for Ground {
     fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.service.kill();
-        let _ = self.service.wait();
+        end(&mut self.service);
     }
+}
+
+/// A worker's process.
+pub struct Worker(Child);
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        end(&mut self.0);
+    }
+}
+
+fn end(process: &mut Child) {
+    // It may have ended by itself.
+    let _ = process.kill();
+    let _ = process.wait();
+}
+
+/// How the service is started.
+struct Program {
+    url: String,
+    folder: PathBuf,
+    port: u16,
+    group_connections: Option<u32>,
+}
+
+impl Program {
+    fn start(&self, what: &str) -> Outcome<Child> {
+        let mut command = Command::new(program()?);
+        command.arg0("kashio").arg(what).env("DATABASE_URL", &self.url);
+        let settings = [
+            ("HTTP__BIND", format!("127.0.0.1:{}", self.port)),
+            ("HTTP__REQUIRE_HTTPS", "false".to_owned()),
+            ("INTERNAL__BIND", "127.0.0.1:0".to_owned()),
+            ("MANAGEMENT__BIND", "127.0.0.1:0".to_owned()),
+            ("LIMITS__PER_SECOND", "0".to_owned()),
+            ("LIMITS__REQUESTS", "1024".to_owned()),
+            ("WEBHOOKS__LOOPBACK", "true".to_owned()),
+            ("SECRETS__KEYS", format!("a:{}", STANDARD.encode([7; 32]))),
+        ];
+        command.envs(settings.map(|(name, value)| (format!("KASHIO__{name}"), value)));
+        if let Some(many) = self.group_connections {
+            command.env("KASHIO__DATABASE__GROUP_CONNECTIONS", many.to_string());
+        }
+        // A line for each request is a part of the work.
+        let log = fs::File::create(self.folder.join(format!("{what}.log")))?;
+        Ok(command.stdout(log.try_clone()?).stderr(log).spawn()?)
+    }
+}
+
+/// An account with a key for test mode.
+fn merchant(url: &str) -> Outcome<String> {
+    let account = made(url, &["account", "create", "--name", "Tienda", "--json"])?;
+    let id = account["id"].as_str().unwrap_or_default();
+    let key = made(url, &["key", "create", "--account", id, "--mode", "test", "--name", "caja", "--json"])?;
+    Ok(key["secret"].as_str().unwrap_or_default().to_owned())
 }
 
 fn program() -> Outcome<PathBuf> {

@@ -13,6 +13,7 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
+use tokio::time::{sleep, sleep_until};
 
 use crate::Outcome;
 use crate::ground::{Ground, SEEDED};
@@ -25,6 +26,8 @@ pub enum Ask {
     Replay,
     Get,
     List,
+    /// The twenty behind a seeded invoice.
+    After(u32),
 }
 
 /// What a run came to.
@@ -53,6 +56,10 @@ impl Figures {
 /// Numbers of a process' references: no two are alike.
 static NUMBER: AtomicUsize = AtomicUsize::new(0);
 
+/// Where the references of requests that are repeated begin, and how many there are.
+const REPLAYED: usize = 1 << 40;
+const REPLAYS: usize = 1_000;
+
 type Wire = SendRequest<Full<Bytes>>;
 
 /// Asks once.
@@ -63,6 +70,17 @@ pub async fn once(ground: &Ground, ask: Ask) -> Outcome<()> {
 
 /// Asks with so many connections for so long.
 pub async fn run(ground: &Ground, ask: Ask, clients: usize, time: Duration) -> Outcome<Figures> {
+    run_while(ground, ask, clients, time, || true).await
+}
+
+/// The same, resting while `may_go` says no.
+pub async fn run_while(
+    ground: &Ground,
+    ask: Ask,
+    clients: usize,
+    time: Duration,
+    may_go: impl Fn() -> bool + Clone + Send + 'static,
+) -> Outcome<Figures> {
     let asker = Arc::new(Asker::of(ground, ask)?);
     let mut wires = Vec::new();
     for _ in 0..clients {
@@ -71,10 +89,14 @@ pub async fn run(ground: &Ground, ask: Ask, clients: usize, time: Duration) -> O
     let began = Instant::now();
     let mut tasks = JoinSet::new();
     for (number, mut wire) in wires.into_iter().enumerate() {
-        let asker = asker.clone();
+        let (asker, may_go) = (asker.clone(), may_go.clone());
         tasks.spawn(async move {
             let (mut times, mut turn) = (Vec::new(), number);
             while began.elapsed() < time {
+                if !may_go() {
+                    sleep(Duration::from_millis(1)).await;
+                    continue;
+                }
                 let sent = Instant::now();
                 answered(&mut wire, &asker, turn).await?;
                 times.push(sent.elapsed());
@@ -83,6 +105,46 @@ pub async fn run(ground: &Ground, ask: Ask, clients: usize, time: Duration) -> O
             Outcome::Ok(times)
         });
     }
+    gathered(tasks, began).await
+}
+
+/// Asks at so many moments a second, whether the earlier ones are answered or not: each answer's time is counted from the
+/// moment at which its turn had come, as somebody who calls by himself would count it.
+pub async fn run_open(
+    ground: &Ground,
+    ask: Ask,
+    clients: usize,
+    per_second: f64,
+    time: Duration,
+) -> Outcome<Figures> {
+    let asker = Arc::new(Asker::of(ground, ask)?);
+    let turns = Arc::new(AtomicUsize::new(0));
+    let mut wires = Vec::new();
+    for _ in 0..clients {
+        wires.push(connect(ground.port).await?);
+    }
+    let began = Instant::now();
+    let mut tasks = JoinSet::new();
+    for mut wire in wires {
+        let (asker, turns) = (asker.clone(), turns.clone());
+        tasks.spawn(async move {
+            let mut times = Vec::new();
+            loop {
+                let turn = turns.fetch_add(1, Ordering::Relaxed);
+                let due = Duration::from_secs_f64(f64::from(u32::try_from(turn)?) / per_second);
+                if due >= time {
+                    return Outcome::Ok(times);
+                }
+                sleep_until((began + due).into()).await;
+                answered(&mut wire, &asker, turn).await?;
+                times.push(began.elapsed().saturating_sub(due));
+            }
+        });
+    }
+    gathered(tasks, began).await
+}
+
+async fn gathered(mut tasks: JoinSet<Outcome<Vec<Duration>>>, began: Instant) -> Outcome<Figures> {
     let mut times = Vec::new();
     while let Some(done) = tasks.join_next().await {
         times.extend(done??);
@@ -90,6 +152,80 @@ pub async fn run(ground: &Ground, ask: Ask, clients: usize, time: Duration) -> O
     let took = began.elapsed();
     times.sort();
     Ok(Figures { answered: times.len(), took, times })
+}
+
+/// So many connections, each of which has asked once and stays open; all of them ask at once again when `again` is set.
+pub async fn hold(ground: &Ground, ask: Ask, clients: usize) -> Outcome<Crowd> {
+    let mut wires = Vec::new();
+    let first = Asker::of(ground, Ask::List)?;
+    for _ in 0..clients {
+        let mut wire = connect(ground.port).await?;
+        answered(&mut wire, &first, 0).await?;
+        wires.push(wire);
+    }
+    Ok(Crowd { wires, asker: Asker::of(ground, ask)? })
+}
+
+/// Connections that are open.
+pub struct Crowd {
+    wires: Vec<Wire>,
+    asker: Asker,
+}
+
+impl Crowd {
+    /// All of them ask at once.
+    pub async fn ask(self) -> Outcome<()> {
+        let asker = Arc::new(self.asker);
+        let mut tasks = JoinSet::new();
+        for (turn, mut wire) in self.wires.into_iter().enumerate() {
+            let asker = asker.clone();
+            tasks.spawn(async move { answered(&mut wire, &asker, turn).await });
+        }
+        while let Some(done) = tasks.join_next().await {
+            done??;
+        }
+        Ok(())
+    }
+}
+
+/// Registers an endpoint of the merchant with this key.
+pub async fn register(ground: &Ground, key: &str, url: &str) -> Outcome<()> {
+    let request = Request::builder()
+        .method("POST")
+        .uri("/v1/payments/webhook_endpoints")
+        .header("host", "127.0.0.1")
+        .header("authorization", format!("Bearer {key}"))
+        .header("content-type", "application/json")
+        .body(Full::from(format!(r#"{{"url":"{url}"}}"#)))?;
+    let answer = connect(ground.port).await?.send_request(request).await?;
+    let status = answer.status();
+    let body = answer.into_body().collect().await?.to_bytes();
+    if status != 201 {
+        return Err(format!("no endpoint: {status} {}", String::from_utf8_lossy(&body)).into());
+    }
+    Ok(())
+}
+
+/// Opens so many invoices of the merchant with this key, by several connections.
+pub async fn open(ground: &Ground, key: &str, many: usize) -> Outcome<()> {
+    let asker = Arc::new(Asker { authorization: format!("Bearer {key}"), ..Asker::of(ground, Ask::Create)? });
+    let left = Arc::new(AtomicUsize::new(many));
+    let mut tasks = JoinSet::new();
+    for _ in 0..many.min(32) {
+        let (mut wire, asker, left) = (connect(ground.port).await?, asker.clone(), left.clone());
+        let take =
+            move || left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+        tasks.spawn(async move {
+            while take().is_ok() {
+                answered(&mut wire, &asker, 0).await?;
+            }
+            Outcome::Ok(())
+        });
+    }
+    while let Some(done) = tasks.join_next().await {
+        done??;
+    }
+    Ok(())
 }
 
 async fn connect(port: u16) -> Outcome<Wire> {
@@ -138,12 +274,17 @@ impl Asker {
         let invoices = "/v1/payments/invoices";
         let number = match self.ask {
             Ask::Create => NUMBER.fetch_add(1, Ordering::Relaxed),
-            Ask::Replay => usize::MAX,
+            Ask::Replay => REPLAYED + turn % REPLAYS,
             Ask::Get => {
                 let path = &self.paths[turn % self.paths.len()];
                 return Ok(request.uri(path).body(Full::default())?);
             }
             Ask::List => return Ok(request.uri(format!("{invoices}?limit=20")).body(Full::default())?),
+            Ask::After(number) => {
+                let id = InvoiceId::from_uuid(seeded_id(number)).text(Mode::Test);
+                let uri = format!("{invoices}?limit=20&starting_after={id}");
+                return Ok(request.uri(uri).body(Full::default())?);
+            }
         };
         let body = format!(
             r#"{{"invoice_id":"B-{number}","request_datetime":"2026-11-25T10:00:00","currency":"PEN","amount":"125.50","customer":{{"name":"Rosa Quispe","email":"rosa@example.pe","phone":"+51987654321","document_type":"DNI","document_id":"45678912"}},"metadata":{{"pedido":"{number}"}}}}"#

@@ -20,9 +20,14 @@
 
 mod cpu;
 mod ground;
+mod life;
 mod load;
 mod pgbench;
+mod plot;
 mod report;
+mod sink;
+mod sizes;
+mod webhooks;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -33,7 +38,7 @@ use crate::cpu::Usage;
 use crate::ground::Ground;
 use crate::load::Ask;
 use crate::pgbench::Script;
-use crate::report::Measured;
+use crate::report::{Figure, Measured};
 
 /// Whatever stops a measurement: one line for whoever runs it.
 type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
@@ -83,6 +88,18 @@ enum What {
         #[arg(long, default_value_t = 64)]
         clients: usize,
     },
+    /// Creates at a given pace: their p99, against P's.
+    Latency,
+    /// Webhooks: how many, how soon, and whom they disturb.
+    Webhooks,
+    /// Memory, and the time from the start to the first answer.
+    Life,
+    /// Lists and creates among many invoices, against the same among ten thousand. Not a part of `all`.
+    Sizes {
+        /// So many invoices.
+        #[arg(long, default_value_t = 1_000_000)]
+        rows: u32,
+    },
 }
 
 /// What is compared with what.
@@ -100,11 +117,16 @@ impl Row {
             Ask::Create => ("create", Script::P),
             Ask::Replay => ("replay", Script::K),
             Ask::Get => ("get", Script::K),
-            Ask::List => ("list", Script::L),
+            Ask::List | Ask::After(_) => ("list", Script::L),
         };
         // The crowd is compared with what Postgres does best.
         Row { name: format!("{name}_{clients}"), ask, clients, script, script_clients: clients.min(64) }
     }
+}
+
+/// A number as a part of another, for people.
+fn ratio(part: usize, whole: f64) -> f64 {
+    f64::from(u32::try_from(part).unwrap_or(u32::MAX)) / whole
 }
 
 fn main() -> ExitCode {
@@ -129,6 +151,8 @@ fn main() -> ExitCode {
 }
 
 async fn measure(options: Options) -> Outcome<()> {
+    let (rounds, time) = (options.rounds, Duration::from_secs(options.seconds));
+    let all = matches!(options.what, What::All);
     let rows = match options.what {
         What::Create { clients } => vec![Row::of(Ask::Create, clients)],
         What::Replay { clients } => vec![Row::of(Ask::Replay, clients)],
@@ -139,27 +163,78 @@ async fn measure(options: Options) -> Outcome<()> {
             let reads = [Ask::Replay, Ask::Get, Ask::List].map(|ask| Row::of(ask, 64));
             creates.into_iter().chain(reads).collect()
         }
+        What::Latency | What::Webhooks | What::Life | What::Sizes { .. } => Vec::new(),
     };
-    let mut ground = Ground::lay(options.group_connections).await?;
-    let time = Duration::from_secs(options.seconds);
-    let mut measured: Vec<Measured> = rows.iter().map(|row| Measured::new(&row.name)).collect();
-    for round in 1..=options.rounds {
-        for (row, measured) in rows.iter().zip(&mut measured) {
-            let before = Usage::now(&ground)?;
-            let reference = ground.pgbench(row.script, row.script_clients, time).await?;
-            let between = Usage::now(&ground)?;
-            let ours = load::run(&ground, row.ask, row.clients, time).await?;
-            let after = Usage::now(&ground)?;
-            if row.ask == Ask::Create {
-                ground.must_add_up(ours.answered).await?;
-            }
-            let line = measured.add(&reference, &ours, &between.since(&before), &after.since(&between));
-            println!("round {round} of {}: {line}", options.rounds);
-        }
+    let measured = if rows.is_empty() { Vec::new() } else { compare(&rows, &options).await? };
+    let mut figures: Vec<Figure> = measured.iter().flat_map(Measured::figures).collect();
+    if all || matches!(options.what, What::Latency) {
+        figures.push(latency(&options).await?);
+    }
+    if all || matches!(options.what, What::Webhooks) {
+        figures.push(webhooks::rate(rounds, time).await?);
+        figures.extend(webhooks::latency(200).await?);
+        figures.push(webhooks::creates(rounds, time, 64).await?);
+        figures.push(webhooks::dead_endpoint(rounds).await?);
+    }
+    if all || matches!(options.what, What::Life) {
+        figures.extend(life::measure(rounds).await?);
+    }
+    if let What::Sizes { rows } = options.what {
+        figures.extend(sizes::measure(rows, rounds, time).await?);
     }
     let group = options.group_connections.map_or("as configured".to_owned(), |many| many.to_string());
     report::write(
         &measured,
-        &format!("{} rounds of {} s, group connections {group}", options.rounds, options.seconds),
+        &figures,
+        &format!("{rounds} rounds of {} s, group connections {group}", options.seconds),
     )
+}
+
+/// Round by round, a reference and what is compared with it, one after the other.
+async fn compare(rows: &[Row], options: &Options) -> Outcome<Vec<Measured>> {
+    let mut ground = Ground::lay("serve", options.group_connections).await?;
+    let time = Duration::from_secs(options.seconds);
+    let mut measured: Vec<Measured> = rows.iter().map(|row| Measured::new(&row.name)).collect();
+    for round in 1..=options.rounds {
+        for (row, measured) in rows.iter().zip(&mut measured) {
+            if row.ask == Ask::Replay && round == 1 {
+                // There is something to repeat.
+                load::run(&ground, Ask::Replay, row.clients, time).await?;
+                ground.recount().await?;
+            }
+            let before = Usage::now(&ground)?;
+            let reference = ground.pgbench(row.script, row.script_clients, time, None).await?;
+            let between = Usage::now(&ground)?;
+            let ours = load::run(&ground, row.ask, row.clients, time).await?;
+            let after = Usage::now(&ground)?;
+            let created = if row.ask == Ask::Create { ours.answered } else { 0 };
+            ground.must_add_up(created).await?;
+            let line = measured.add(&reference, &ours, &between.since(&before), &after.since(&between));
+            println!("round {round} of {}: {line}", options.rounds);
+        }
+    }
+    Ok(measured)
+}
+
+/// Creates that come at half of what P can do, whether the earlier ones are answered or not: their p99 ÷ P's at the same
+/// pace.
+async fn latency(options: &Options) -> Outcome<Figure> {
+    let mut ground = Ground::lay("serve", options.group_connections).await?;
+    let time = Duration::from_secs(options.seconds);
+    let pace = ground.pgbench(Script::P, 64, time, None).await?.rate() / 2.0;
+    let mut figure = Figure::new("create_open_p99", "");
+    for round in 1..=options.rounds {
+        let reference = ground.pgbench(Script::P, 64, time, Some(pace)).await?.percentile(990);
+        let ours = load::run_open(&ground, Ask::Create, 64, pace, time).await?;
+        ground.must_add_up(ours.answered).await?;
+        let ours = ours.percentile(990);
+        println!(
+            "round {round} of {}: {pace:.0}/s, p99 {:.1} ms, P's {:.1} ms",
+            options.rounds,
+            ours.as_secs_f64() * 1e3,
+            reference.as_secs_f64() * 1e3
+        );
+        figure.add(ours.as_secs_f64() / reference.as_secs_f64());
+    }
+    Ok(figure)
 }

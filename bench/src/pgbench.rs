@@ -23,6 +23,8 @@ pub enum Script {
 /// The scripts' files.
 pub struct Scripts {
     folder: PathBuf,
+    /// What P inserts, with pgbench's variables.
+    inserts: Vec<String>,
 }
 
 /// Ids as ours: those made later are greater, over all clients.
@@ -36,11 +38,11 @@ pub fn seeded_id(number: u32) -> Uuid {
 
 impl Scripts {
     pub fn empty(folder: &Path) -> Scripts {
-        Scripts { folder: folder.to_owned() }
+        Scripts { folder: folder.to_owned(), inserts: Vec::new() }
     }
 
     /// Writes them, from the rows of the one invoice that there is.
-    pub async fn build(&self, sql: &PgPool) -> Outcome<()> {
+    pub async fn build(&mut self, sql: &PgPool) -> Outcome<()> {
         let reference = "('P-' || :client_id::text || '-' || :n::text)";
         let number = "(9000000000000 + :client_id::bigint * 10000000000 + :n::bigint)";
         let token = format!("('P' || {number}::text)");
@@ -70,6 +72,23 @@ impl Scripts {
         )?;
         let list = format!("select * from invoices where {whose} order by id desc limit 20;\n");
         write(Script::L, list)?;
+        self.inserts = vec![kept, invoice, told];
+        Ok(())
+    }
+
+    /// Adds invoices with these numbers by the hundred thousand, as [`Scripts::seed`] would one by one.
+    pub async fn grow(&self, sql: &PgPool, from: u32, until: u32) -> Outcome<()> {
+        for first in (from..=until).step_by(100_000) {
+            let last = until.min(first + 99_999);
+            for insert in &self.inserts {
+                let insert = insert.replace(":client_id", "0").replace(":n", "n");
+                let rows = insert.replacen(") values (", ") select ", 1);
+                let rows = rows.strip_suffix(')').ok_or("an insert that is none")?;
+                let rows = format!("{rows} from generate_series({first}, {last}) n");
+                sqlx::query(AssertSqlSafe(rows)).execute(sql).await?;
+            }
+        }
+        sqlx::query("vacuum analyze").execute(sql).await?;
         Ok(())
     }
 
@@ -83,7 +102,8 @@ impl Scripts {
         self.call(url, Script::P, &["--client=1", "--define=n=0", "--transactions", &many]).map(drop)
     }
 
-    /// Runs one for so long; `run` is another number each time.
+    /// Runs one for so long; `run` is another number each time. With `per_second`, so often, and each one's time is counted
+    /// from when its turn had come.
     pub fn run(
         &self,
         url: &str,
@@ -91,9 +111,10 @@ impl Scripts {
         clients: usize,
         time: Duration,
         run: u32,
+        per_second: Option<f64>,
     ) -> Outcome<Figures> {
         let log = self.folder.join("pgbench_log");
-        let arguments = [
+        let mut arguments = vec![
             format!("--client={clients}"),
             format!("--jobs={}", clients.min(2)),
             format!("--time={}", time.as_secs()),
@@ -101,6 +122,7 @@ impl Scripts {
             "--log".to_owned(),
             format!("--log-prefix={}", log.display()),
         ];
+        arguments.extend(per_second.map(|rate| format!("--rate={rate:.0}")));
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         self.call(url, script, &arguments)?;
         let mut times = Vec::new();

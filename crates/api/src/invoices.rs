@@ -13,7 +13,7 @@ use domain::id::InvoiceKind;
 use domain::invoice::draft::NewInvoice;
 use domain::invoice::{Invoice, Seen};
 use futures_util::FutureExt;
-use store::{Answer, Claim, Create, Grouped, Tx};
+use store::{Answer, Claim, Create, Grouped, Once, Tx};
 use wire::invoice::{View, render};
 use wire::json::Object;
 use wire::problem::{Code, Item};
@@ -57,6 +57,7 @@ pub async fn create(mut call: Call<WriteInvoices>) -> Result<Reply, Problem> {
         let remember = claim.clone().map(|claim| (claim, answer.clone()));
         match store.create_in_group(Create { change: change.clone(), remember }).await? {
             Grouped::Opened => return Ok(Reply::fresh(answer)),
+            Grouped::Seen(answer) => return Reply::of_once(Once::Seen(answer)),
             // Seen before, a race that was lost, or a commit of which nobody knows: alone it will be told.
             Grouped::Alone => {}
         }

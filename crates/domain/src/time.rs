@@ -123,8 +123,9 @@ impl Moment {
 /// Naive UTC, `yyyy-MM-ddThh:mm:ss`.
 impl fmt::Display for Moment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // As chrono documents it, ISO 8601, and no fraction where there is none. A format would be read anew each time.
         let naive: NaiveDateTime = self.to_utc().naive_utc();
-        write!(f, "{}", naive.format("%Y-%m-%dT%H:%M:%S"))
+        write!(f, "{naive:?}")
     }
 }
 

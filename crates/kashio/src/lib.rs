@@ -20,6 +20,10 @@ pub mod dev;
 pub mod serve;
 pub mod telemetry;
 
+/// Requests allocate much, and give it back within a millisecond.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Why a command ended without having done what it should: one line for the operator.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {

@@ -76,11 +76,12 @@ impl Clock {
 }
 
 impl Store {
-    /// Takes one sample. The program does so once a second.
+    /// Takes one sample, and tidies the connections. The program does so once a second.
     ///
     /// # Errors
     /// When the database does not answer; the clock goes on by the last sample.
     pub async fn sample_clock(&self) -> Result<(), Error> {
+        self.inner.pool.tidy();
         self.inner.clock.sample(&self.inner.aside).await
     }
 }

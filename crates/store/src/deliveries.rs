@@ -1,6 +1,8 @@
 //! Deliveries: claim → commit → post → finish. A claim has an attempt number, the fence of whoever finishes, and an
 //! end: until then nobody else claims it, after that anybody may. Nothing here talks to a stranger.
 
+use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use domain::account::{Mode, Owner};
@@ -77,6 +79,16 @@ pub struct Attempt {
     pub gone: bool,
     /// What follows.
     pub next: Next,
+}
+
+impl Attempt {
+    fn duration_ms(&self) -> i32 {
+        i32::try_from(self.took.as_millis()).unwrap_or(i32::MAX)
+    }
+
+    fn small_status(&self) -> Option<i16> {
+        self.status.and_then(|status| i16::try_from(status).ok())
+    }
 }
 
 /// What finishing an attempt did.
@@ -216,7 +228,115 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Writes that deliveries were accepted, all in one commit. Returns those that were written; the others somebody else
+    /// has taken over meanwhile.
+    ///
+    /// # Errors
+    /// When the database can not be asked; none was written.
+    pub async fn finish_delivered(
+        &self,
+        done: Vec<(Claimed, Attempt)>,
+    ) -> Result<HashSet<DeliveryId>, Error> {
+        let done = Arc::new(done);
+        self.transaction("finish_delivered", move |tx| {
+            let done = done.clone();
+            Box::pin(async move { tx.finish_delivered(&done).await })
+        })
+        .await
+    }
+}
+
 impl Tx {
+    /// The same as [`Tx::finish`] for what was accepted, a slice at a time, in the same order of locks.
+    async fn finish_delivered(&mut self, done: &[(Claimed, Attempt)]) -> Result<HashSet<DeliveryId>, Error> {
+        let each = |claimed: &Claimed| (claimed.owner.account.uuid(), claimed.owner.mode.is_live());
+        let (accounts, livemodes): (Vec<_>, Vec<_>) = done.iter().map(|(claimed, _)| each(claimed)).unzip();
+        let events: Vec<_> = done.iter().map(|(claimed, _)| claimed.event.map(EventId::uuid)).collect();
+        let endpoints: Vec<_> = done.iter().map(|(claimed, _)| claimed.endpoint.uuid()).collect();
+        sqlx::query!(
+            r#"
+            select id from events
+            where (account_id, livemode, id) in (select * from unnest($1::uuid[], $2::boolean[], $3::uuid[]))
+            order by account_id, livemode, id
+            for update
+            "#,
+            &accounts,
+            &livemodes,
+            &events as _,
+        )
+        .fetch_all(self.connection())
+        .await?;
+        let finished = sqlx::query_scalar!(
+            r#"
+            with given as (
+                select * from unnest(
+                    $1::uuid[], $2::boolean[], $3::uuid[], $4::integer[], $5::timestamptz[], $6::integer[],
+                    $7::smallint[], $8::bytea[])
+                    as given (account_id, livemode, id, attempt, at, duration_ms, answered, answer)
+            ),
+            finished as (
+                update deliveries
+                set status = 'delivered', next_at = now(), finished = now()
+                from given
+                where deliveries.account_id = given.account_id and deliveries.livemode = given.livemode
+                  and deliveries.id = given.id and deliveries.attempt = given.attempt and status = 'pending'
+                returning deliveries.account_id, deliveries.livemode, deliveries.id, event, round,
+                          deliveries.attempt, at, duration_ms, answered, answer
+            ),
+            attempted as (
+                insert into attempts (account_id, livemode, delivery, number, at, duration_ms, status, answer)
+                select account_id, livemode, id, attempt, at, duration_ms, answered, answer from finished
+            ),
+            counted as (
+                update events
+                set undelivered = undelivered - accepted.count,
+                    status = case
+                        when exhausted > 0 then 'failed'
+                        when endpoints > 0 and undelivered - accepted.count = 0 then 'notified'
+                        else 'new' end
+                from (
+                    select account_id, livemode, event, round, count(*)::integer from finished group by 1, 2, 3, 4
+                ) accepted
+                where events.account_id = accepted.account_id and events.livemode = accepted.livemode
+                  and events.id = accepted.event and events.round = accepted.round
+            )
+            select id from finished
+            "#,
+            &accounts,
+            &livemodes,
+            &done.iter().map(|(claimed, _)| claimed.id.uuid()).collect::<Vec<_>>(),
+            &done.iter().map(|(claimed, _)| claimed.attempt).collect::<Vec<_>>(),
+            &done.iter().map(|(claimed, _)| claimed.at.to_utc()).collect::<Vec<_>>(),
+            &done.iter().map(|(_, attempt)| attempt.duration_ms()).collect::<Vec<_>>(),
+            &done.iter().map(|(_, attempt)| attempt.small_status()).collect::<Vec<_>>() as _,
+            &done.iter().map(|(_, attempt)| attempt.answer.clone()).collect::<Vec<_>>(),
+        )
+        .fetch_all(self.connection())
+        .await?;
+        // To the minute, and only when there is something to forget: a busy endpoint's row is not written each time.
+        sqlx::query!(
+            r#"
+            update webhook_endpoints set failures = 0, failing_since = null, succeeded_at = now()
+            from (
+                select distinct account_id, livemode, id
+                from unnest($1::uuid[], $2::boolean[], $3::uuid[], $4::uuid[]) as given (account_id, livemode, id, event)
+                where event is not null
+            ) well
+            where webhook_endpoints.account_id = well.account_id and webhook_endpoints.livemode = well.livemode
+              and webhook_endpoints.id = well.id
+              and (failures > 0 or succeeded_at is null or succeeded_at < now() - interval '1 minute')
+            "#,
+            &accounts,
+            &livemodes,
+            &endpoints,
+            &events as _,
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(finished.into_iter().map(DeliveryId::from_uuid).collect())
+    }
+
     async fn finish(&mut self, claimed: &Claimed, attempt: Attempt) -> Result<Finished, Error> {
         let (account, livemode) = (claimed.owner.account.uuid(), claimed.owner.mode.is_live());
         let (status, wait_ms) = match attempt.next {
@@ -257,8 +377,8 @@ impl Tx {
             status.as_str(),
             wait_ms,
             claimed.at.to_utc(),
-            i32::try_from(attempt.took.as_millis()).unwrap_or(i32::MAX),
-            attempt.status.and_then(|status| i16::try_from(status).ok()),
+            attempt.duration_ms(),
+            attempt.small_status(),
             attempt.error,
             attempt.answer,
         )

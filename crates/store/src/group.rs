@@ -5,22 +5,23 @@
 //! nobody waits for a crowd. A group is one statement, which is its own transaction, on a connection that its flusher
 //! keeps. Each create is answered after the commit that carries it.
 //!
-//! Who shares a commit must not share a fate. A create that was seen before, a twin within the group, and every member of
-//! a group that failed, whatever the reason, is told to go [`Alone`](Grouped::Alone): through the claim, where the
-//! contract's table is decided line by line. So is one whose commit may or may not have happened: alone it will find its
-//! own invoice.
+//! Who shares a commit must not share a fate. A repeat with the same key gets its answer here, by one more statement for
+//! all of a group. Any other create that was seen before, and every member of a group that failed, whatever the reason,
+//! is told to go [`Alone`](Grouped::Alone): through the claim, where the contract's table is decided line by line. So is
+//! one whose commit may or may not have happened: alone it will find its own invoice.
 //!
 //! Not for changes of invoices, which have a row to lock, nor for anything that must be decided inside.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::account::Owner;
 use domain::id::InvoiceId;
 use futures_util::FutureExt;
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{ConnectOptions, PgConnection};
+use sqlx::{ConnectOptions, Connection, PgConnection};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Mutex, Notify, mpsc, oneshot};
 use tokio::time::{Instant, timeout};
@@ -28,10 +29,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
-use crate::Store;
 use crate::create::{self, Create};
 use crate::error::Error;
-use crate::tx;
+use crate::idempotency::{self, Kept};
+use crate::{Answer, Claim, Store, tx};
 
 /// The most creates that one commit carries.
 const GROUP: usize = 128;
@@ -45,15 +46,22 @@ const WAIT_TIME: Duration = Duration::from_secs(2);
 /// How long a group waits for whoever is just opening the same reference. It has neighbours who wait with it.
 const PATIENCE: Duration = Duration::from_millis(100);
 
+/// How long a plan may serve. One that was made while a table was small is a bad one when it has grown.
+const PLAN_TIME: Duration = Duration::from_millis(500);
+/// Postgres makes a new plan each time so often, before it makes one to keep (manual, PREPARE).
+const PLANS: u32 = 5;
+
 /// How long a connection may take to open, and a group to be committed.
 const CONNECT_TIME: Duration = Duration::from_secs(1);
 const GROUP_TIME: Duration = Duration::from_secs(4);
 
 /// What became of a create that was handed in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Grouped {
     /// It is committed.
     Opened,
+    /// It was answered before, and this was the answer.
+    Seen(Answer),
     /// It has to go through the claim, which finds out what became of it.
     Alone,
 }
@@ -68,6 +76,12 @@ struct Member {
     create: Create,
     since: Instant,
     told: oneshot::Sender<Result<Grouped, Error>>,
+}
+
+impl Member {
+    fn claim(&self) -> Option<&Claim> {
+        self.create.remember.as_ref().map(|(claim, _)| claim)
+    }
 }
 
 impl Groups {
@@ -87,6 +101,7 @@ impl Groups {
             let flusher = Flusher {
                 connect: connect.clone(),
                 connection: None,
+                planned: Planned::now(),
                 waiting: waiting.clone(),
                 stopping: stopping.clone(),
                 committed: committed.clone(),
@@ -139,10 +154,27 @@ impl Store {
     }
 }
 
+/// When the statement's plan was asked for, and how often it was used since.
+struct Planned {
+    at: Instant,
+    uses: u32,
+}
+
+impl Planned {
+    fn now() -> Planned {
+        Planned { at: Instant::now(), uses: 0 }
+    }
+
+    fn is_old(&self) -> bool {
+        self.uses > PLANS && self.at.elapsed() > PLAN_TIME
+    }
+}
+
 struct Flusher {
     connect: PgConnectOptions,
     /// Closed as soon as it is in doubt.
     connection: Option<PgConnection>,
+    planned: Planned,
     waiting: Arc<Mutex<mpsc::Receiver<Member>>>,
     stopping: CancellationToken,
     committed: Arc<Notify>,
@@ -180,18 +212,46 @@ impl Flusher {
 
     async fn flush(&mut self, members: Vec<Member>) {
         let began = Instant::now();
-        let (group, twins) = choose(members);
+        let (group, mut left_out) = choose(members);
         if !group.is_empty() {
             let committed = self.commit(&group).await;
             let outcome = if committed.is_ok() { "done" } else { "failed" };
             tx::ended("create_invoices", outcome, began);
-            tell(group, committed);
+            left_out.extend(tell(group, committed));
         }
-        // Their twins are committed by now: nobody waits for a lock.
-        for twin in twins {
+        // What their twins did is committed by now: nobody waits for a lock.
+        if !left_out.is_empty() {
+            self.answer(left_out).await;
+        }
+    }
+
+    /// Those who were left out: who repeats himself gets the answer that he had.
+    async fn answer(&mut self, left_out: Vec<Member>) {
+        let kept = self.kept(left_out.iter().filter_map(Member::claim)).await;
+        for member in left_out {
+            let kept =
+                member.claim().and_then(|claim| Some((claim, kept.get(&(claim.owner, claim.key.clone()))?)));
+            let fate = match kept {
+                Some((claim, kept)) if kept.request == claim.request => Grouped::Seen(kept.answer.clone()),
+                Some(_) | None => Grouped::Alone,
+            };
             // Who is gone needs no answer.
-            let _ = twin.told.send(Ok(Grouped::Alone));
+            let _ = member.told.send(Ok(fate));
         }
+    }
+
+    /// What is kept of some claims' keys; nothing, when it was not to be had. Alone it will be looked for again.
+    async fn kept(&mut self, claims: impl Iterator<Item = &Claim>) -> HashMap<(Owner, String), Kept> {
+        let mut claims = claims.peekable();
+        let (Some(connection), Some(_)) = (&mut self.connection, claims.peek()) else {
+            return HashMap::new();
+        };
+        let seen = timeout(GROUP_TIME, idempotency::seen(connection, claims)).await;
+        let Ok(Ok(seen)) = seen else {
+            self.connection = None;
+            return HashMap::new();
+        };
+        seen.into_iter().map(|kept| ((kept.owner, kept.key.clone()), kept)).collect()
     }
 
     async fn commit(&mut self, group: &[Member]) -> Result<HashSet<InvoiceId>, Error> {
@@ -199,8 +259,16 @@ impl Flusher {
             Some(connection) => connection,
             none => none.insert(connect(&self.connect).await?),
         };
-        let creates = group.iter().map(|member| &member.create);
-        let opened = timeout(GROUP_TIME, create::open(connection, creates, Some(PATIENCE))).await;
+        let planned = &mut self.planned;
+        let work = async {
+            if planned.is_old() {
+                connection.clear_cached_statements().await?;
+                *planned = Planned::now();
+            }
+            planned.uses += 1;
+            create::open(connection, group.iter().map(|member| &member.create), Some(PATIENCE)).await
+        };
+        let opened = timeout(GROUP_TIME, work).await;
         let silent = || Error::Lost(format!("no answer within {GROUP_TIME:?}"));
         let opened = opened.unwrap_or_else(|_| Err(silent()));
         match &opened {
@@ -246,14 +314,21 @@ fn choose(members: Vec<Member>) -> (Vec<Member>, Vec<Member>) {
     (group, twins)
 }
 
-fn tell(group: Vec<Member>, committed: Result<HashSet<InvoiceId>, Error>) {
+/// Tells the members of a group what became of them, and returns those who were left out.
+fn tell(group: Vec<Member>, committed: Result<HashSet<InvoiceId>, Error>) -> Vec<Member> {
+    let mut left_out = Vec::new();
     for member in group {
         let fate = match &committed {
             Ok(opened) if member.create.id().is_some_and(|id| opened.contains(&id)) => Ok(Grouped::Opened),
+            Ok(_) => {
+                left_out.push(member);
+                continue;
+            }
             Err(Error::Unavailable(why)) => Err(Error::Unavailable(why.clone())),
-            Ok(_) | Err(_) => Ok(Grouped::Alone),
+            Err(_) => Ok(Grouped::Alone),
         };
         // Who is gone needs no answer.
         let _ = member.told.send(fate);
     }
+    left_out
 }

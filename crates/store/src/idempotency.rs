@@ -4,8 +4,10 @@
 use std::fmt;
 
 use bytes::Bytes;
-use domain::account::Owner;
+use domain::account::{Mode, Owner};
+use domain::id::AccountId;
 use futures_util::future::BoxFuture;
+use sqlx::PgConnection;
 
 use crate::error::{Error, Failure};
 use crate::{Store, Tx};
@@ -121,31 +123,11 @@ impl Tx {
             Err(Error::LockTimeout) => return Err(Error::InProgress),
             Err(error) => return Err(error),
         }
-        let seen = sqlx::query!(
-            r#"
-            select request, status, etag, location, body
-            from idempotency_keys
-            where account_id = $1 and livemode = $2 and key = $3
-            "#,
-            account.uuid(),
-            mode.is_live(),
-            claim.key,
-        )
-        .fetch_optional(self.connection())
-        .await?;
-        match seen {
+        match seen(self.connection(), [claim]).await?.pop() {
             // Swept in between: run again.
             None => Err(Error::Stale),
-            Some(row) if row.request != claim.request => Ok(Once::Reused),
-            Some(row) => {
-                let corrupt = || Error::Corrupt { table: "idempotency_keys", id: account.uuid() };
-                Ok(Once::Seen(Answer {
-                    status: row.status.and_then(|status| u16::try_from(status).ok()).ok_or_else(corrupt)?,
-                    etag: row.etag,
-                    location: row.location,
-                    body: row.body.ok_or_else(corrupt)?.into(),
-                }))
-            }
+            Some(kept) if kept.request != claim.request => Ok(Once::Reused),
+            Some(kept) => Ok(Once::Seen(kept.answer)),
         }
     }
 
@@ -168,4 +150,55 @@ impl Tx {
         .await?;
         Ok(())
     }
+}
+
+/// What a key was used for, and its answer.
+pub(crate) struct Kept {
+    pub(crate) owner: Owner,
+    pub(crate) key: String,
+    pub(crate) request: Vec<u8>,
+    pub(crate) answer: Answer,
+}
+
+/// What is kept of the keys of some claims, in no order; of those that nobody has used, nothing.
+pub(crate) async fn seen<'c>(
+    connection: &mut PgConnection,
+    claims: impl IntoIterator<Item = &'c Claim>,
+) -> Result<Vec<Kept>, Error> {
+    let (mut accounts, mut livemodes, mut keys) = (Vec::new(), Vec::new(), Vec::new());
+    for claim in claims {
+        accounts.push(claim.owner.account.uuid());
+        livemodes.push(claim.owner.mode.is_live());
+        keys.push(claim.key.clone());
+    }
+    let rows = sqlx::query!(
+        r#"
+        select account_id, livemode, key, request, status, etag, location, body
+        from idempotency_keys
+        where (account_id, livemode, key) in (select * from unnest($1::uuid[], $2::boolean[], $3::text[]))
+        "#,
+        &accounts,
+        &livemodes,
+        &keys,
+    )
+    .fetch_all(connection)
+    .await?;
+    let kept = rows.into_iter().map(|row| {
+        let corrupt = || Error::Corrupt { table: "idempotency_keys", id: row.account_id };
+        Ok(Kept {
+            owner: Owner {
+                account: AccountId::from_uuid(row.account_id),
+                mode: Mode::from_livemode(row.livemode),
+            },
+            key: row.key,
+            request: row.request,
+            answer: Answer {
+                status: row.status.and_then(|status| u16::try_from(status).ok()).ok_or_else(corrupt)?,
+                etag: row.etag,
+                location: row.location,
+                body: row.body.ok_or_else(corrupt)?.into(),
+            },
+        })
+    });
+    kept.collect()
 }

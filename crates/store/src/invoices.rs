@@ -12,11 +12,13 @@ use domain::metadata::Verbatim;
 use domain::money::{Amount, Currency};
 use domain::reference::Reference;
 use domain::time::Moment;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use sqlx::postgres::PgRow;
 use sqlx::types::Json;
 use sqlx::{FromRow, QueryBuilder, Row as _};
 
-use crate::{Error, Tx};
+use crate::{Error, Store, Tx};
 
 mod list;
 
@@ -237,6 +239,36 @@ pub struct Listed {
     pub has_more: bool,
     /// The database's time.
     pub at: Moment,
+}
+
+impl Store {
+    /// [`Invoices::list`]. A page of ids can not take long, and is read without more ado; what searches has the time limit
+    /// that a transaction sets.
+    ///
+    /// # Errors
+    /// What the store met.
+    pub async fn list_invoices(
+        &self,
+        owner: Owner,
+        filter: Filter,
+        page: Page,
+    ) -> Result<Result<Listed, InvoiceId>, Error> {
+        let is_walk = filter.is_walk();
+        let list = bound(move |tx| {
+            let filter = filter.clone();
+            async move { tx.invoices(owner).list(&filter, page).await }.boxed()
+        });
+        let name = "list_invoices";
+        if is_walk { self.read(name, list).await } else { self.transaction(name, list).await }
+    }
+}
+
+/// Tells the compiler for how long the work may use its connection.
+const fn bound<T, F>(work: F) -> F
+where
+    F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T, Error>>,
+{
+    work
 }
 
 impl Invoices<'_> {

@@ -3,6 +3,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`transaction`](Store::transaction), [`Tx`] | one name, one deadline, run in a task that outlives its caller |
+//! | `pool` | connections for requests, kept at hand |
 //! | [`change`] | [`Tx::save`]: the one way to write an invoice, its payment and its event |
 //! | [`create`] | the one statement that opens invoices, over a slice |
 //! | [`group`] | creates of many requests, committed together |
@@ -47,6 +48,7 @@ pub mod invoices;
 pub mod keys;
 pub mod migrate;
 pub mod payments;
+mod pool;
 pub mod proposals;
 mod quotes;
 mod random;
@@ -80,6 +82,7 @@ pub use tx::Tx;
 use clock::Clock;
 use codes::Codes;
 use group::Groups;
+use pool::{PLACE_TIME, Pool};
 use seal::Sealer;
 
 /// How long a connection that was given back may take to show that it still answers.
@@ -124,8 +127,7 @@ pub struct Store {
 }
 
 struct Inner {
-    pool: PgPool,
-    connections: u32,
+    pool: Pool,
     /// Health and duties never wait behind requests.
     aside: PgPool,
     runtime: Handle,
@@ -147,7 +149,7 @@ impl Store {
         let pool = |connections: u32| {
             PgPoolOptions::new()
                 .max_connections(connections)
-                .acquire_timeout(Duration::from_secs(1))
+                .acquire_timeout(PLACE_TIME)
                 // What is lost is opened again in the background, by somebody who has more patience than a request.
                 .min_connections(connections.div_ceil(2))
                 // A ping per request costs more than running a transaction again when its connection was dead.
@@ -171,11 +173,11 @@ impl Store {
                 started => break started?,
             }
         };
+        let connections = settings.connections.max(1);
         let (told, tasks) = (Arc::new(Notify::new()), TaskTracker::new());
         let inner = Inner {
             groups: Groups::start(settings.group_connections, &settings.connect, &told, &tasks),
-            pool: pool(settings.connections.max(1)).connect_lazy_with(settings.connect),
-            connections: settings.connections.max(1),
+            pool: Pool::new(pool(connections).connect_lazy_with(settings.connect), connections),
             aside,
             runtime: Handle::current(),
             tasks,
@@ -194,8 +196,7 @@ impl Store {
 
     /// How the connections for requests are used: open, idle among them, and how many there may be.
     pub fn pool(&self) -> PoolState {
-        let idle = u32::try_from(self.inner.pool.num_idle()).unwrap_or(u32::MAX);
-        PoolState { open: self.inner.pool.size(), idle, most: self.inner.connections }
+        self.inner.pool.state()
     }
 
     pub(crate) fn sealer(&self) -> &Sealer {

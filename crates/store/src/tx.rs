@@ -11,13 +11,13 @@
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use sqlx::pool::PoolConnection;
-use sqlx::{PgConnection, Postgres};
+use sqlx::PgConnection;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tracing::Instrument;
 
 use crate::Store;
 use crate::error::{Error, Failure};
+use crate::pool::Loan;
 
 /// Limits of the session, set where PgBouncer allows it: inside the transaction.
 const BEGIN: &str = "begin; set local statement_timeout = '5s'; set local lock_timeout = '2s'; \
@@ -60,32 +60,15 @@ impl Tx {
     }
 
     pub(crate) fn connection(&mut self) -> &mut PgConnection {
-        &mut self.connection.0
+        self.connection.connection()
     }
 }
-
-/// A connection on loan from the pool. Dropped without a word it is closed, which ends its transaction, and its place is
-/// free at once: so do panics and time-outs end.
-struct Loan(PoolConnection<Postgres>);
 
 impl Loan {
     async fn execute(&mut self, statement: &'static str, time: Duration) -> Result<(), Error> {
-        let done = timeout(time, sqlx::raw_sql(statement).execute(&mut *self.0)).await;
+        let done = timeout(time, sqlx::raw_sql(statement).execute(self.connection())).await;
         let silent = |_| Error::Lost(format!("no answer within {time:?}"));
         done.map_err(silent)?.map(drop).map_err(Error::from)
-    }
-
-    /// It is sound, and in no transaction.
-    fn give_back(mut self) {
-        let returned = self.0.return_to_pool();
-        // The pool asks it once more; one that falls silent now would hold its place for ever.
-        tokio::spawn(timeout(SHORT_TIME, returned));
-    }
-}
-
-impl Drop for Loan {
-    fn drop(&mut self) {
-        self.0.close_on_drop();
     }
 }
 
@@ -143,7 +126,7 @@ impl Store {
         let began = Instant::now();
         let deadline = began + DEADLINE;
         let (mut contended, mut stale, mut lost) = (0, 0, 0);
-        let pooled = self.inner.connections + SPARE_RETRIES;
+        let pooled = self.inner.pool.most() + SPARE_RETRIES;
         let (lost_retries, lost_pause) = if writes { (LOST_RETRIES, 50) } else { (pooled, 1) };
         loop {
             let failure = match self.attempt(writes, deadline, &work).await {
@@ -190,14 +173,14 @@ impl Store {
                 if tx.has_told {
                     self.nudge();
                 }
-                connection.give_back();
+                self.inner.pool.give_back(connection);
                 Ok(done)
             }
             Err(failure) => {
                 // The failure is what matters; a connection that can not roll back is closed.
                 let is_lost = matches!(failure.as_store(), Some(Error::Lost(_)));
                 if !is_lost && (!writes || connection.execute("ROLLBACK", SHORT_TIME).await.is_ok()) {
-                    connection.give_back();
+                    self.inner.pool.give_back(connection);
                 }
                 Err(failure)
             }
@@ -207,9 +190,8 @@ impl Store {
     async fn begin(&self, writes: bool) -> Result<Loan, Error> {
         let (began, mut tries) = (Instant::now(), 0);
         loop {
-            let (lost, pause) = match self.inner.pool.acquire().await.map_err(Error::from) {
-                Ok(connection) => {
-                    let mut connection = Loan(connection);
+            let (lost, pause) = match self.inner.pool.borrow().await {
+                Ok(mut connection) => {
                     if !writes {
                         return Ok(connection);
                     }
@@ -224,7 +206,7 @@ impl Store {
                 Err(Error::Lost(why)) => (why, CONNECT_PAUSE),
                 Err(error) => return Err(error),
             };
-            let again = count(&mut tries) <= self.inner.connections + SPARE_RETRIES;
+            let again = count(&mut tries) <= self.inner.pool.most() + SPARE_RETRIES;
             if !again || began.elapsed() + pause >= BEGIN_TIME {
                 return Err(Error::Unavailable(lost));
             }

@@ -168,7 +168,14 @@ fn raw(json: &Verbatim) -> Option<&RawValue> {
     serde_json::from_str(&json.text).ok()
 }
 
+/// Few objects are larger, in bytes.
+const USUAL_SIZE: usize = 1_536;
+
 /// JSON of a shape whose keys are texts and whose values are plain: there is nothing in it that can fail.
 pub(crate) fn to_bytes(body: &impl Serialize) -> Vec<u8> {
-    serde_json::to_vec(body).unwrap_or_default()
+    let mut bytes = Vec::with_capacity(USUAL_SIZE);
+    match serde_json::to_writer(&mut bytes, body) {
+        Ok(()) => bytes,
+        Err(_) => Vec::new(),
+    }
 }

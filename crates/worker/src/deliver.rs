@@ -24,6 +24,7 @@ use wire::event::{EventView, SubjectView};
 use wire::invoice::View;
 use wire::version::Version;
 
+use crate::acks::Acks;
 use crate::outbound::{Answered, Outbound, Silence};
 use crate::{Settings, duty};
 
@@ -43,6 +44,7 @@ const WRITES: u32 = 3;
 /// The loop that claims, and what it knows of those it posts to.
 pub(crate) struct Deliverer {
     store: Store,
+    acks: Acks,
     outbound: Outbound,
     settings: Arc<Settings>,
     due: Arc<Notify>,
@@ -71,8 +73,8 @@ impl Known {
 
 impl Deliverer {
     pub(crate) fn new(store: Store, outbound: Outbound, settings: Settings, due: Arc<Notify>) -> Deliverer {
-        let settings = Arc::new(settings);
-        Deliverer { store, outbound, settings, due, endpoints: HashMap::new(), posts: JoinSet::new() }
+        let (settings, acks) = (Arc::new(settings), Acks::start(store.clone()));
+        Deliverer { store, acks, outbound, settings, due, endpoints: HashMap::new(), posts: JoinSet::new() }
     }
 
     pub(crate) async fn run(mut self, mut stopping: watch::Receiver<bool>) {
@@ -150,6 +152,7 @@ impl Deliverer {
             };
             let post = Post {
                 store: self.store.clone(),
+                acks: self.acks.clone(),
                 outbound: self.outbound.clone(),
                 settings: self.settings.clone(),
                 claimed,
@@ -213,6 +216,7 @@ fn ping_key(claimed: &Claimed) -> EventId {
 /// One attempt, from the claim to its end.
 struct Post {
     store: Store,
+    acks: Acks,
     outbound: Outbound,
     settings: Arc<Settings>,
     claimed: Claimed,
@@ -280,18 +284,28 @@ impl Post {
 
     /// Writes what came of it; should that fail, the claim ends and it is done again.
     async fn finish(&self, attempt: Attempt) {
+        if let Some(finished) = self.acks.finish(&self.claimed, &attempt).await {
+            return self.note(finished);
+        }
         for turn in 1..=WRITES {
             match self.store.finish_delivery(&self.claimed, attempt.clone()).await {
-                Ok(Finished::Yes) => return,
-                Ok(Finished::TooLate) => {
-                    let id = self.claimed.id.text(self.claimed.owner.mode);
-                    tracing::warn!(delivery = id, "delivery {id} was taken over before it was finished");
-                    return;
-                }
+                Ok(finished) => return self.note(finished),
                 Err(error) => {
                     tracing::warn!(%error, "a delivery was not finished: {error}");
                     sleep(duty::AFTER_FAILURE * turn).await;
                 }
+            }
+        }
+    }
+}
+
+impl Post {
+    fn note(&self, finished: Finished) {
+        match finished {
+            Finished::Yes => {}
+            Finished::TooLate => {
+                let id = self.claimed.id.text(self.claimed.owner.mode);
+                tracing::warn!(delivery = id, "delivery {id} was taken over before it was finished");
             }
         }
     }

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`duty`] | something that is done again and again, until the program stops |
 //! | [`deliver`] | claim → commit → sign → post → finish |
+//! | `acks` | what was delivered, written down in groups |
 //! | [`outbound`] | posting to strangers: addresses that are checked, limits on time and size |
 //!
 //! Any number of workers may run: a lock lets one number events, claims share out deliveries. The worker and the API
@@ -14,6 +15,7 @@
 //! A method of [`Store`] that looks at the tables and does one bounded turn of work, `true` when there is more, and a
 //! line in [`Worker::start`]. A duty takes no input: recovery is the same code as any other day.
 
+mod acks;
 pub mod deliver;
 pub mod duty;
 pub mod outbound;

@@ -2,9 +2,8 @@
 
 use domain::invoice::Invoice;
 use domain::invoice::filter::Page;
-use futures_util::FutureExt;
 use wire::invoice::render;
-use wire::list::{self, ListInvoices};
+use wire::list;
 use wire::problem::{Code, Item};
 
 use crate::call::{Call, ReadInvoices};
@@ -26,11 +25,7 @@ pub async fn list_bare(call: Call<ReadInvoices>) -> Result<PageReply, Problem> {
 async fn page(call: &Call<ReadInvoices>) -> Result<(Vec<Vec<u8>>, bool, Option<String>), Problem> {
     let (owner, day) = (call.owner, call.path_part("date"));
     let request = list::read(call.query(), day, owner.mode).map_err(Problem::Told)?;
-    let wanted = request.clone();
-    let found = call.api.store.transaction("list_invoices", move |tx| {
-        let ListInvoices { filter, page } = wanted.clone();
-        async move { tx.invoices(owner).list(&filter, page).await }.boxed()
-    });
+    let found = call.api.store.list_invoices(owner, request.filter, request.page);
     let listed = found.await?.map_err(|unknown| {
         let names = if Some(unknown) == request.page.after {
             ["starting_after", "start"]

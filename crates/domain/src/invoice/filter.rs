@@ -26,6 +26,13 @@ pub struct Filter {
     pub paid: Span,
 }
 
+impl Filter {
+    /// Whether every invoice of a stretch of time is let through: its pages are stretches of ids.
+    pub fn is_walk(&self) -> bool {
+        *self == Filter { created: self.created, ..Filter::default() }
+    }
+}
+
 /// From a second on, and until just before another.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Span {

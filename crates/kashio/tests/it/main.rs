@@ -8,6 +8,7 @@
 )]
 #![allow(unreachable_pub, reason = "a test program has no outside")]
 
+mod acks;
 mod bad_input;
 mod bank;
 mod bank_histories;

@@ -21,8 +21,15 @@ pub(super) const COLUMNS: &str = "id, created, invoice_id, request_datetime, cus
 /// The statement, behind `prefix` (`explain`, or nothing).
 pub(super) fn statement(prefix: &str, owner: Owner, filter: &Filter, page: Page) -> QueryBuilder<Postgres> {
     let mut sql = QueryBuilder::new(prefix);
-    sql.push("select * from (");
     let branches = branches(filter);
+    if let [branch @ (Branch::Plain | Branch::Walk(..))] = branches[..] {
+        sql.push("select ").push(COLUMNS).push(" from invoices");
+        push_owner(&mut sql, owner);
+        push_conditions(&mut sql, filter, page, branch);
+        push_end(&mut sql, page);
+        return sql;
+    }
+    sql.push("select * from (");
     for (place, branch) in branches.iter().enumerate() {
         sql.push(if place == 0 { "(select " } else { " union all (select " });
         sql.push(COLUMNS).push(" from invoices");

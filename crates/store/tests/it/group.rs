@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use domain::account::Mode;
 use domain::id::InvoiceId;
 use futures_util::future::join_all;
 use store::{Create, Error, Grouped};
@@ -51,7 +52,7 @@ async fn who_was_seen_before_goes_alone_and_the_neighbours_do_not() {
     all.extend([twin, used]);
     let ids: Vec<InvoiceId> = all.iter().map(id).collect();
     let fates = hand_in(&world, all).await;
-    assert_eq!(*fates[0].as_ref().unwrap(), Grouped::Alone, "opened before");
+    assert_eq!(*fates[0].as_ref().unwrap(), Grouped::Seen(answer(b"opened")), "opened before");
     let mut opened = 1;
     for (id, fate) in ids.iter().zip(&fates) {
         let found = world.find(world.owner(), *id).await.is_some();
@@ -60,6 +61,45 @@ async fn who_was_seen_before_goes_alone_and_the_neighbours_do_not() {
     }
     assert_eq!(opened, 20, "each reference once");
     assert_eq!(world.rows().await, [20, 20, 20, 0]);
+}
+
+/// Who repeats himself has his answer at once; who uses his key for something else, or has none, is judged alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeat_gets_the_answer_to_its_own_request() {
+    let world = World::new().await;
+    let first = creates(&world, "P", 1).await.remove(0);
+    assert_eq!(hand_in(&world, vec![first]).await.remove(0).unwrap(), Grouped::Opened);
+    let mut all = Vec::new();
+    for request in [1, 1, 2] {
+        let change = world.opening(order("P-0")).await;
+        all.push(Create {
+            change,
+            remember: Some((claim(world.owner(), "P-key-0", request), answer(b"other"))),
+        });
+    }
+    all.push(Create { change: world.opening(order("P-0")).await, remember: None });
+    let stranger = claim(world.owner_in(Mode::Live), "P-key-0", 1);
+    all.push(Create {
+        change: world.opening(order("P-0")).await,
+        remember: Some((stranger, answer(b"other"))),
+    });
+    let fates: Vec<Grouped> = hand_in(&world, all).await.into_iter().map(Result::unwrap).collect();
+    let seen = Grouped::Seen(answer(b"opened"));
+    assert_eq!(fates, [seen.clone(), seen, Grouped::Alone, Grouped::Alone, Grouped::Alone]);
+    assert_eq!(world.rows().await, [1, 1, 1, 0]);
+}
+
+/// A plan that was made when there was nothing is not kept.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_is_planned_anew_from_time_to_time() {
+    let world = World::new().await;
+    for round in 0..3 {
+        for create in creates(&world, &format!("R{round}"), 12).await {
+            assert_eq!(world.store.create_in_group(create).await.unwrap(), Grouped::Opened);
+        }
+        tokio::time::sleep(Duration::from_millis(600)).await;
+    }
+    assert_eq!(world.rows().await, [36, 36, 36, 0]);
 }
 
 /// Somebody else is in the middle of opening the same reference, and takes his time.

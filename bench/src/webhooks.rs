@@ -1,0 +1,164 @@
+//! Webhooks: how many go out a second, how soon, and whom they disturb.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use domain::endpoint::Targets;
+use tokio::runtime::Builder;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+use worker::outbound::Outbound;
+
+use crate::ground::Ground;
+use crate::load::{self, Ask};
+use crate::report::Figure;
+use crate::sink::Sink;
+use crate::{Outcome, ratio};
+
+/// Endpoints that an account may have.
+const ENDPOINTS: usize = 16;
+/// Posts at once, as the worker makes them to so many endpoints.
+const POSTS: usize = 256;
+/// Webhooks that may be on their way while creates go on.
+const UNDER_WAY: usize = 512;
+
+/// **H**: the service's own client against the sink, without a database, a second.
+async fn client_alone(sink: &Sink, time: Duration) -> Outcome<f64> {
+    let url = format!("{}/hook", sink.url);
+    let before = sink.got();
+    let work = move || -> Outcome<()> {
+        let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+        runtime.block_on(async {
+            let outbound = Outbound::new(Targets { loopback: true, ..Targets::default() })?;
+            let (body, until) = (Bytes::from(vec![b'x'; 1_024]), Instant::now() + time);
+            let mut tasks = JoinSet::new();
+            for _ in 0..POSTS {
+                let (outbound, url, body) = (outbound.clone(), url.clone(), body.clone());
+                tasks.spawn(async move {
+                    while Instant::now() < until {
+                        outbound.post(&url, &[], body.clone()).await.0?;
+                    }
+                    Outcome::Ok(())
+                });
+            }
+            while let Some(done) = tasks.join_next().await {
+                done??;
+            }
+            Ok(())
+        })
+    };
+    tokio::task::spawn_blocking(work).await??;
+    Ok(ratio(sink.got() - before, time.as_secs_f64()))
+}
+
+/// Webhooks delivered ÷ H: an account with sixteen endpoints, so many invoices, and then a worker.
+pub async fn rate(rounds: u32, time: Duration) -> Outcome<Figure> {
+    let ground = Ground::lay("serve", None).await?;
+    let sink = Sink::open().await?;
+    let shop = ground.merchant()?;
+    for number in 0..ENDPOINTS {
+        load::register(&ground, &shop, &format!("{}/hook/{number}", sink.url)).await?;
+    }
+    let mut figure = Figure::new("webhooks", "");
+    for round in 1..=rounds {
+        let alone = client_alone(&sink, time).await?;
+        load::open(&ground, &shop, 1_000).await?;
+        let before = sink.got();
+        let worker = ground.worker()?;
+        sink.wait(before + 1).await?;
+        let began = Instant::now();
+        let last = sink.wait(before + 1_000 * ENDPOINTS).await?;
+        drop(worker);
+        let delivered = ratio(1_000 * ENDPOINTS - 1, (last - began).as_secs_f64());
+        println!("round {round} of {rounds}: webhooks {delivered:.0}/s, the client alone {alone:.0}/s");
+        figure.add(delivered / alone);
+        // What was sent but not written down yet is sent again by the next worker.
+        sleep(Duration::from_millis(200)).await;
+    }
+    Ok(figure)
+}
+
+/// From the answer to a create to its webhook, in milliseconds: nothing else is going on, one process does everything.
+pub async fn latency(many: usize) -> Outcome<[Figure; 2]> {
+    let ground = Ground::lay("run", None).await?;
+    let sink = Sink::open().await?;
+    load::register(&ground, &ground.key, &format!("{}/hook", sink.url)).await?;
+    let mut times = Vec::new();
+    for number in 1..=many {
+        load::once(&ground, Ask::Create).await?;
+        let committed = Instant::now();
+        times.push(sink.wait(number).await?.saturating_duration_since(committed));
+        sleep(Duration::from_millis(37)).await;
+    }
+    times.sort();
+    let at = |thousandths: usize| times[(times.len() * thousandths / 1_000).min(times.len() - 1)];
+    let of = |name, time: Duration| Figure::of(name, "ms", time.as_secs_f64() * 1e3);
+    Ok([of("told_p50", at(500)), of("told_p99", at(990))])
+}
+
+/// Creates while each of them is told, ÷ creates alone, in one process.
+pub async fn creates(rounds: u32, time: Duration, clients: usize) -> Outcome<Figure> {
+    let mut figure = Figure::new("create_while_webhooks", "");
+    for round in 1..=rounds {
+        let ground = Ground::lay("run", None).await?;
+        let alone = load::run(&ground, Ask::Create, clients, time).await?;
+        let sink = Sink::open().await?;
+        load::register(&ground, &ground.key, &format!("{}/hook", sink.url)).await?;
+        let begun = Arc::new(AtomicUsize::new(0));
+        let (at_hand, counted) = (sink.clone(), begun.clone());
+        let may_go = move || {
+            let may = counted.load(Ordering::Relaxed) < at_hand.got() + UNDER_WAY;
+            if may {
+                counted.fetch_add(1, Ordering::Relaxed);
+            }
+            may
+        };
+        let both = load::run_while(&ground, Ask::Create, clients, time, may_go).await?;
+        let told = sink.got();
+        println!(
+            "round {round} of {rounds}: creates {:.0}/s alone, {:.0}/s while {:.0} webhooks/s went out",
+            alone.rate(),
+            both.rate(),
+            ratio(told, both.took.as_secs_f64())
+        );
+        figure.add(both.rate() / alone.rate());
+    }
+    Ok(figure)
+}
+
+/// A hundred endpoints of which one never answers ÷ all well: what the ninety-nine get a second.
+pub async fn dead_endpoint(rounds: u32) -> Outcome<Figure> {
+    let mut figure = Figure::new("dead_endpoint", "");
+    for round in 1..=rounds {
+        let mut rates = [0.0; 2];
+        for (dead, rate) in [false, true].into_iter().zip(&mut rates) {
+            let ground = Ground::lay("serve", None).await?;
+            let sink = Sink::open().await?;
+            let (mut endpoints, mut expected) = (0, 0);
+            while endpoints < 100 {
+                let shop = ground.merchant()?;
+                let here = ENDPOINTS.min(100 - endpoints);
+                for number in 0..here {
+                    let path = if dead && endpoints == 0 && number == 0 { "dead" } else { "hook" };
+                    load::register(&ground, &shop, &format!("{}/{path}", sink.url)).await?;
+                }
+                load::open(&ground, &shop, 100).await?;
+                expected += 100 * here - if dead && endpoints == 0 { 100 } else { 0 };
+                endpoints += here;
+            }
+            let _worker = ground.worker()?;
+            sink.wait(1).await?;
+            let began = Instant::now();
+            let last = sink.wait(expected).await?;
+            *rate = ratio(expected - 1, (last - began).as_secs_f64());
+        }
+        println!(
+            "round {round} of {rounds}: webhooks {:.0}/s, with a dead endpoint {:.0}/s",
+            rates[0], rates[1]
+        );
+        figure.add(rates[1] / rates[0]);
+    }
+    Ok(figure)
+}
