@@ -117,7 +117,7 @@ class Client {
       return { value: decoded(bytes, accept), headers };
     } catch (error) {
       if (error instanceof classes.APIError) throw error;
-      if (late) throw new TimeoutError(`${asked}: no answer within ${Math.ceil(limit)} ms.`, { idempotencyKey });
+      if (late) throw new TimeoutError(`${asked}: no answer within ${Math.ceil(limit)} ms.`, { code: 'timeout', idempotencyKey });
       const { code = 'no_answer', message } = error?.cause ?? error ?? {};
       throw new ConnectionError(this.#redact(`${asked}: no answer: ${message || code}`), { code, idempotencyKey });
     } finally {
