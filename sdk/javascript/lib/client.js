@@ -88,7 +88,7 @@ class Client {
     };
     if (!operation.open) {
       if (!KEY.test(this.#key)) {
-        throw new ArgumentError('key', 'The key has not the form of a secret key, sk_test_… or sk_live_…: it was not sent.');
+        throw new ArgumentError('key', 'The key is no secret key, sk_test_ or sk_live_ and 50 letters and digits: it was not sent.');
       }
       headers.Authorization = this.#credentials;
     }

@@ -30,7 +30,7 @@ function walk(value) {
     else if (AMOUNTS.has(name) && typeof inner === 'number') value[name] = inner.toFixed(2);
     else walk(inner);
   }
-  if (value.object === 'invoice') value.status = STATUSES[value.status] ?? value.status;
+  if (value.object === 'invoice' && Object.hasOwn(STATUSES, value.status)) value.status = STATUSES[value.status];
   return value;
 }
 
