@@ -31,7 +31,7 @@ declare namespace KashIO {
     ifMatch?: number | string;
   }
 
-  /** `await` it for one page, `for await` it for all there is. */
+  /** `await` it for one page, `for await` it for all there is; nothing is asked before. */
   interface List<T> extends PromiseLike<Page<T>>, AsyncIterable<T> {
     catch<R>(reject: (reason: unknown) => R | PromiseLike<R>): Promise<Page<T> | R>;
     finally(settled: () => void): Promise<Page<T>>;

@@ -4,6 +4,7 @@
 // key is in a private field and in the header of the request, and nowhere else.
 
 const { randomUUID } = require('node:crypto');
+const { setMaxListeners } = require('node:events');
 const { setTimeout: sleep } = require('node:timers/promises');
 const { inspect } = require('node:util');
 const { version } = require('../package.json');
@@ -61,6 +62,8 @@ class Client {
     }
 
     const { signal } = options;
+    // Many calls may share one; each takes its listeners off again.
+    if (signal instanceof EventTarget) setMaxListeners(0, signal);
     const context = { asked, idempotencyKey: headers['Idempotency-Key'] };
     const repeatable = operation.method === 'GET' || operation.keyed;
     const timeout = milliseconds(options.timeout ?? this.#timeout) + patience;

@@ -10,8 +10,6 @@ class KashIOError extends Error {
     super(message);
     for (const [name, fact] of Object.entries(facts)) if (fact !== undefined) this[name] = fact;
   }
-
-  get name() { return this.constructor.name; }
 }
 
 /** The call itself is wrong: nothing was sent. `param` says which argument. */
@@ -100,23 +98,25 @@ function parsed(text) {
   }
 }
 
-module.exports = {
-  refused,
-  classes: {
-    KashIOError,
-    ArgumentError,
-    ConnectionError,
-    TimeoutError,
-    WebhookVerificationError,
-    APIError,
-    InvalidRequestError,
-    AuthenticationError,
-    PermissionError,
-    NotFoundError,
-    ConflictError,
-    VersionMismatchError,
-    IdempotencyError,
-    RateLimitError,
-    ServerError,
-  },
+const classes = {
+  KashIOError,
+  ArgumentError,
+  ConnectionError,
+  TimeoutError,
+  WebhookVerificationError,
+  APIError,
+  InvalidRequestError,
+  AuthenticationError,
+  PermissionError,
+  NotFoundError,
+  ConflictError,
+  VersionMismatchError,
+  IdempotencyError,
+  RateLimitError,
+  ServerError,
 };
+
+// Written down: a bundler may shorten the names of classes.
+for (const [name, Class] of Object.entries(classes)) Object.defineProperty(Class.prototype, 'name', { value: name });
+
+module.exports = { classes, refused };

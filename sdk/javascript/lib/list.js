@@ -1,6 +1,6 @@
 'use strict';
 
-// A list that is asked for: `await` it for one page, `for await` it for all there is. The API says with every page where
+// A list: `await` it for one page, `for await` it for all there is; nothing is asked before. The API says with every page where
 // the next one is (`Link`); its query is followed, its host is not.
 
 class List {

@@ -37,17 +37,21 @@ before(async () => {
 });
 after(() => fs.rmSync(folder, { recursive: true, force: true }));
 
-test('the packed package has the implementation and the types, and needs nothing', async () => {
+test('the packed package has the implementation and the types', () => {
   const wanted = ['README.md', 'package.json', 'index.d.ts', 'index.d.mts', 'index.mjs',
     ...fs.readdirSync(path.join(source, 'lib'), { recursive: true }).filter((file) => file.endsWith('.js')).map((file) => `lib/${file}`)];
   assert.deepEqual(packed.files.map(({ path: name }) => name).sort(), wanted.sort());
+});
 
-  const home = shop('packed');
-  await run('npm', ['install', ...quiet, `KashIO@file:${packed.file}`], { cwd: home });
-  assert.deepEqual(fs.readdirSync(path.join(home, 'node_modules')).filter((name) => !name.startsWith('.')), ['KashIO']);
+test('with a capital name, packed or as a folder, the lines of 2017 work, and nothing else was installed', async () => {
   const seed = block('js', 1);
   assert.match(seed, /^const KashIO = require\('KashIO'\);\n\nlet api = KashIO\.authorize\('your_private_api_key'\);\n$/);
-  assert.equal(await node(home, '-e', `${seed} console.log(api)`), "KashIO { mode: 'unknown', baseUrl: 'https://api.kashio.net' }");
+  for (const [name, from] of [['packed', packed.file], ['folder', source]]) {
+    const home = shop(name);
+    await run('npm', ['install', ...quiet, `KashIO@file:${from}`], { cwd: home });
+    assert.deepEqual(fs.readdirSync(path.join(home, 'node_modules')).filter((entry) => !entry.startsWith('.')), ['KashIO']);
+    assert.equal(await node(home, '-e', `${seed} console.log(api)`), "KashIO { mode: 'unknown', baseUrl: 'https://api.kashio.net' }");
+  }
 });
 
 test('its types hold for those who have installed it, in both kinds of modules', async () => {

@@ -3,6 +3,7 @@
 // What is repeated, how, and for how long; and above all what is not.
 
 const assert = require('node:assert/strict');
+const { getEventListeners } = require('node:events');
 const { test } = require('node:test');
 const KashIO = require('..');
 const { pauseBefore } = require('../lib/retry');
@@ -100,7 +101,7 @@ test('a Retry-After beyond the time of the call is told at once', async () => {
 
 test('a call ends in time, whatever happens, and gives the key of the repeat', async () => {
   for (const [trouble, Class] of [[silent, KashIO.TimeoutError], [dropped, KashIO.ConnectionError], [busy, KashIO.ServerError]]) {
-    const { error, took, asked } = await against([trouble], create, { timeout: 700 });
+    const { error, took, asked } = await against([trouble], create, { timeout: 1_500 });
     assert.ok(error instanceof Class, error.stack);
     assert.ok(took < 5_000, `${took}`);
     assert.equal(error.idempotencyKey, asked[0].headers['idempotency-key']);
@@ -134,6 +135,19 @@ test('a signal ends a call that waits for an answer, that waits to repeat, and t
   const { error, asked } = await against([json(200, invoice)], (api) => api.invoices.get('inv_test_1', { signal: AbortSignal.abort(reason) }));
   assert.equal(error, reason);
   assert.equal(asked.length, 0);
+});
+
+test('many calls may share a signal, and leave nothing on it', async (context) => {
+  const warnings = [];
+  const warn = (warning) => warnings.push(warning.name);
+  process.on('warning', warn);
+  context.after(() => process.removeListener('warning', warn));
+  const { signal } = new AbortController();
+  const { value } = await against([json(200, invoice)], (api) => Promise.all(Array.from({ length: 30 }, () => api.invoices.get('inv_test_1', { signal }))));
+  assert.equal(value.length, 30);
+  assert.deepEqual(getEventListeners(signal, 'abort'), []);
+  await new Promise(setImmediate);
+  assert.deepEqual(warnings, []);
 });
 
 test('a certificate that is wrong is not tried again', async () => {
