@@ -15,6 +15,9 @@ const CREATES = 1_000;
 const PAYMENTS = 200;
 const AT_ONCE = 16;
 
+// Which requests are never answered though they were carried out: early ones, since each takes its caller ten seconds.
+const SILENT = [50, 250, 450, 650];
+
 // Of a hundred requests.
 const FAULTS = [
   ['lost on the way there', 7],
@@ -42,7 +45,7 @@ async function proxy(target) {
 
   const choose = () => {
     told.requests += 1;
-    if (told.requests % 400 === 200) return 'silent after it was done';
+    if (SILENT.includes(told.requests)) return 'silent after it was done';
     let left = random() * 100;
     return FAULTS.find(([, share]) => (left -= share) < 0)?.[0];
   };
@@ -138,7 +141,7 @@ test(`${CREATES} creates through a proxy that loses answers: ${CREATES} invoices
   assert.equal(new Set(created.map(({ data }) => data.invoice.id)).size, CREATES);
 
   for (const [fault] of FAULTS) assert.ok(way.told[fault] > CREATES / 100, `${fault}: ${way.told[fault]}`);
-  assert.ok(way.told['silent after it was done'] > 0);
+  assert.equal(way.told['silent after it was done'], SILENT.length);
   assert.ok(way.told.requests > CREATES * 1.2, `${way.told.requests}`);
   context.diagnostic(`${CREATES} creates, ${invoices.length} invoices; the proxy: ${JSON.stringify(way.told)}`);
 });
