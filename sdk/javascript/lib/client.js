@@ -122,7 +122,8 @@ class Client {
       if (error instanceof classes.APIError) throw error;
       if (late) throw new TimeoutError(`${asked}: no answer within ${Math.ceil(limit)} ms.`, { code: 'timeout', idempotencyKey });
       const { code = 'no_answer', message } = error?.cause ?? error ?? {};
-      throw new ConnectionError(this.#redact(`${asked}: no answer: ${message || code}`), { code, idempotencyKey });
+      throw new ConnectionError(this.#redact(`${asked}: no answer: ${message || code}`),
+        { code: this.#redact(String(code)), idempotencyKey });
     } finally {
       clearTimeout(timer);
       signal?.removeEventListener('abort', abort);

@@ -5,6 +5,7 @@
 const assert = require('node:assert/strict');
 const http = require('node:http');
 const { after, before, test } = require('node:test');
+const { setTimeout: sleep } = require('node:timers/promises');
 const { once } = require('node:events');
 const { buffer } = require('node:stream/consumers');
 const KashIO = require('..');
@@ -267,4 +268,31 @@ test('the payer\'s page tells its state and has pictures', async () => {
   assert.deepEqual([png.subarray(1, 4).toString(), png.readUInt32BE(16)], ['PNG', 300]);
   await api.test.pay(id);
   assert.equal((await api.paymentPage.status(token)).status, 'paid');
+});
+
+test('an account that is pinned to 1.0.1 is shown the form of 1.0.0, by the API and by webhooks', async () => {
+  const pinned = await fetch(`${dev.internal_url}/internal/v1/accounts/${dev.account}`, {
+    method: 'PATCH',
+    headers: { authorization: `Bearer ${dev.kcms_key}`, 'x-actor': 'sdk', 'x-reason': 'prueba' },
+    body: '{"version_pin":"1.0.1"}',
+  });
+  assert.equal(pinned.status, 200, await pinned.text());
+  await sleep(2_200); // settings reach the service within two seconds
+
+  const { url, next, stop } = await shop();
+  try {
+    const { id, secret } = await api.webhookEndpoints.create({ url, events: ['invoice.paid'] });
+    const invoice = await api.invoices.create(order());
+    assert.deepEqual([invoice.status, invoice.amount], ['pending', '20.00']);
+    const paid = await api.test.pay(invoice.id);
+    const { body, headers } = await next(0);
+    assert.match(body.toString(), /"status":"PAID".*"amount":20\.00/);
+    const { data } = KashIO.webhooks.verify(body, headers, secret);
+    const { result, answer, ...shown } = paid;
+    assert.deepEqual(data.invoice, shown);
+    assert.deepEqual(data.payment, await api.payments.get(paid.payment));
+    await api.webhookEndpoints.delete(id);
+  } finally {
+    stop();
+  }
 });

@@ -39,7 +39,7 @@ test('errors do not show it, not even those that others made of our request', as
     error: [{ code: request.headers.authorization, message: `${KEY} ${request.headers.authorization}` }],
   })(request, response));
   const broken = await fake(dropped);
-  const chatty = async (url, init) => { throw Object.assign(new Error(`cannot ${inspect(init)}`), { config: init }); };
+  const chatty = async (url, init) => { throw Object.assign(new Error(`cannot ${inspect(init)}`), { config: init, code: init.headers.Authorization }); };
   const causing = async (url, init) => { throw new TypeError('fetch failed', { cause: Object.assign(new Error(KEY), { init }) }); };
   const odd = async (url, init) => { throw init; };
   try {
