@@ -1,12 +1,15 @@
-//! `GET /openapi.json` and `GET /docs`: the document as it is, and as a page to read; and the internal document.
+//! `GET /openapi.json` and `GET /docs`: the document as it is, and as a page to read; the internal document; and the
+//! developers' guide.
 //!
 //! The page is made from the document when somebody first asks for it, and is one answer: no script, no picture, no
 //! font, nothing from elsewhere. Its style is allowed by its hash, everything else is forbidden.
 
+pub mod guide;
 mod page;
 
 use std::sync::OnceLock;
 
+use ::guide::Guide;
 use actix_web::{HttpResponse, web};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -24,6 +27,7 @@ const STYLE: &str = include_str!("../templates/docs.css");
 pub struct Documentation {
     made: OnceLock<Made>,
     internal: OnceLock<Bytes>,
+    guide: OnceLock<Option<Guide>>,
 }
 
 struct Made {
@@ -47,6 +51,14 @@ impl Documentation {
                 ),
             }
         })
+    }
+
+    fn guide(&self, settings: &Settings) -> Option<&Guide> {
+        let make = || {
+            let made = Guide::new(&settings.public_url, &settings.support_email);
+            made.inspect_err(|error| tracing::error!(%error, "the guide: {error}")).ok()
+        };
+        self.guide.get_or_init(make).as_ref()
     }
 }
 

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use actix_cors::Cors;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
 use actix_web::http::{ConnectionType, Method};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, web};
@@ -77,14 +77,18 @@ pub(crate) async fn identify(
     let mut response = with_error_body(response, &request_id, language);
     let allowance = response.request().extensions().get::<Allowance>().copied();
     let headers = response.headers_mut();
+    let is_cacheable = headers.contains_key(CACHE_CONTROL);
     let mut set = |name: &'static str, value: &str| {
         if let Ok(value) = HeaderValue::from_str(value) {
             headers.insert(HeaderName::from_static(name), value);
         }
     };
     set("request-id", &request_id);
-    set("cache-control", "no-store");
     set("x-content-type-options", "nosniff");
+    // Documents that are no secret say themselves who may keep them.
+    if !is_cacheable {
+        set("cache-control", "no-store");
+    }
     if is_https {
         set("strict-transport-security", "max-age=31536000; includeSubDomains");
     }

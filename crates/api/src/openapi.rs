@@ -257,8 +257,11 @@ mod tests {
 
     #[test]
     fn every_route_is_documented_and_every_documented_route_exists() {
-        let routes: BTreeSet<String> =
-            routes::all().iter().map(|route| format!("{} {}", route.method, route.path)).collect();
+        let routes: BTreeSet<String> = routes::all()
+            .iter()
+            .filter(|route| route.is_operation)
+            .map(|route| format!("{} {}", route.method, route.path))
+            .collect();
         let documented: BTreeSet<String> = operations::all()
             .iter()
             .map(|operation| format!("{} {}", operation.method, operation.path))

@@ -27,6 +27,8 @@ pub struct Route {
     pub scopes: &'static [Scope],
     /// It needs no key.
     pub is_open: bool,
+    /// It is an operation of the OpenAPI document. The guide's pages, which only people read, are not.
+    pub is_operation: bool,
     pub(crate) handle: Handle,
 }
 
@@ -98,6 +100,8 @@ pub fn all() -> Vec<Route> {
         open(Method::POST, "/pay/{token}/simulate", |to| to.to(pay::simulate)),
         open(Method::GET, "/openapi.json", |to| to.to(docs::document)),
         open(Method::GET, "/docs", |to| to.to(docs::page)),
+        guide("/docs/guide"),
+        guide("/docs/guide/{page:.*}"),
     ]
 }
 
@@ -109,12 +113,16 @@ where
     F: Handler<(Call<S>,)>,
     F::Output: Responder,
 {
-    Route { method, path, scopes: S::SCOPES, is_open: false, handle }
+    Route { method, path, scopes: S::SCOPES, is_open: false, is_operation: true, handle }
 }
 
 /// A route that needs no key: documents, and the pages of whoever has an order's token.
 fn open(method: Method, path: &'static str, handle: Handle) -> Route {
-    Route { method, path, scopes: &[], is_open: true, handle }
+    Route { method, path, scopes: &[], is_open: true, is_operation: true, handle }
+}
+
+fn guide(path: &'static str) -> Route {
+    Route { is_operation: false, ..open(Method::GET, path, |to| to.to(docs::guide::document)) }
 }
 
 /// Puts the public API into an application.

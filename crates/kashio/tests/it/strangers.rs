@@ -17,6 +17,8 @@ use crate::world::{Answer, Merchant, World, an_address, order};
 const OPEN: &[&str] = &[
     "/openapi.json",
     "/docs",
+    "/docs/guide",
+    "/docs/guide/{page:.*}",
     "/pay/{token}",
     "/e/index.html",
     "/pay/{token}/status",
