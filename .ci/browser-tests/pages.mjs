@@ -5,8 +5,8 @@ import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
 import axe from 'axe-core';
 import jsQR from 'jsqr';
-import { chromium } from 'playwright-core';
 import pngjs from 'pngjs';
+import { launch } from './browser.mjs';
 import { World } from './world.mjs';
 
 const [devJson, screenshots] = process.argv.slice(2);
@@ -19,13 +19,7 @@ const VIEWPORTS = {
   desktop: { width: 1280, height: 900 },
 };
 
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-  args: [
-    '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-    '--disable-component-update', '--disable-sync',
-  ],
-});
+const browser = await launch();
 
 let checks = 0;
 const weights = {}, findings = {};

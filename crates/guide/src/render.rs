@@ -1,6 +1,7 @@
 //! From a page's Markdown to what `templates/page.html` shows, in its order.
 //!
-//! A page is a list of rows: text, and the code that belongs to it. A heading begins a row, and so does text after code.
+//! A page is a list of rows: text, the code that belongs to it, and what is said after it. A heading begins a row, and so
+//! does text between two pieces of code.
 //! Neighbouring blocks of `shell`, `javascript` and `python` are one sample in tabs; `json 201` is an answer with its
 //! status, `json 200 excerpt` a part of one (`docs/api/README.md`).
 
@@ -33,7 +34,7 @@ impl Page {
             lead: format!("<p>{}</p>", words.missing_why),
             rows: vec![Row {
                 text: format!("<p><a class=\"button\" href=\"{}/\">{}</a></p>", words.prefix, words.home),
-                pieces: Vec::new(),
+                ..Row::default()
             }],
             ..Page::default()
         }
@@ -47,6 +48,8 @@ pub(crate) struct Row {
     pub(crate) text: String,
     /// From above to below.
     pub(crate) pieces: Vec<Piece>,
+    /// What is said after the code, as HTML.
+    pub(crate) after: String,
 }
 
 /// Something in the column of code.
@@ -193,6 +196,11 @@ impl Reader<'_> {
     }
 
     fn code(&mut self, info: &str, code: &str) {
+        if !self.row.after.is_empty() {
+            let text = std::mem::take(&mut self.row.after);
+            self.end_row();
+            self.row.text = text;
+        }
         let mut info = info.split_whitespace();
         let language = info.next().unwrap_or("text");
         let html = highlight::html(language, code.trim_end());
@@ -226,12 +234,9 @@ impl Reader<'_> {
         self.say(code);
     }
 
-    /// Where text goes: text after code begins a row.
+    /// Where text goes.
     fn text(&mut self) -> &mut String {
-        if !self.row.pieces.is_empty() {
-            self.end_row();
-        }
-        &mut self.row.text
+        if self.row.pieces.is_empty() { &mut self.row.text } else { &mut self.row.after }
     }
 
     fn end_row(&mut self) {

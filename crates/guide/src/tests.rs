@@ -129,9 +129,10 @@ fn each_page_leads_to_its_translation() {
 fn neighbouring_samples_are_tabs_and_others_are_not() {
     let html = text(&guide(), "webhooks");
     let verification = html.split("id=\"verificar-la-firma\"").nth(1).unwrap();
-    let tabs = verification.split("<div class=\"samples\">").nth(1).unwrap().split("</div>").next().unwrap();
+    let tabs = verification.split("<div class=\"samples\">").nth(1).unwrap().split("<figure").next().unwrap();
+    let tabs = tabs.split("class=\"row").next().unwrap();
     assert_eq!(values(tabs, "data-language"), ["shell", "javascript", "python"]);
-    assert!(html.contains("<figcaption>Respuesta · 201</figcaption>"));
+    assert!(html.contains("<figcaption class=\"name\">Respuesta · 201</figcaption>"));
 }
 
 #[test]

@@ -35,7 +35,7 @@ document.addEventListener('DOMContentLoaded', () => {
       panel.id = `${id}-panel`;
       panel.setAttribute('role', 'tabpanel');
       panel.setAttribute('aria-labelledby', id);
-      const button = make('button', { type: 'button', id, role: 'tab', textContent: panel.querySelector('figcaption').textContent });
+      const button = make('button', { type: 'button', id, role: 'tab', textContent: panel.querySelector('.name').textContent });
       button.setAttribute('aria-controls', panel.id);
       button.addEventListener('click', () => choose(language, button));
       return button;
@@ -73,15 +73,15 @@ document.addEventListener('DOMContentLoaded', () => {
   }
   show(remembered('language'));
 
-  for (const figure of all('figure.sample, figure.shown')) {
+  for (const panel of all('.panel')) {
     const button = make('button', { type: 'button', className: 'copy', textContent: dataset.copy });
     button.addEventListener('click', async () => {
-      await navigator.clipboard.writeText(figure.querySelector('code').textContent);
+      await navigator.clipboard.writeText(panel.querySelector('code').textContent);
       button.textContent = dataset.copied;
       button.classList.add('done');
       setTimeout(() => { button.textContent = dataset.copy; button.classList.remove('done'); }, 2000);
     });
-    figure.append(button);
+    panel.append(button);
   }
 
   // Search: every word must be in a section, with or without its accents; titles count most.

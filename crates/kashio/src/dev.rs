@@ -254,6 +254,7 @@ KashIO Payments is ready.
 
   API          {public_url}/v1/payments
   docs         {public_url}/docs
+  guide        {public_url}/docs/guide/
   internal     {internal_url}/internal/v1
   webhooks     {catcher}
   management   {management_url}/readyz

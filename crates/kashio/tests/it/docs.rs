@@ -1,7 +1,7 @@
-//! The document and the page that everybody may read.
+//! The document, the page and the guide that everybody may read.
 
 use domain::account::Mode;
-use reqwest::Method;
+use reqwest::{Method, Response};
 
 use crate::world::World;
 
@@ -37,4 +37,72 @@ async fn the_account_says_where_the_documents_are() {
         let path = links[name].as_str().unwrap().strip_prefix("https://api.kashio.test").unwrap().to_owned();
         assert_eq!(world.send(Method::GET, &path, &[], None).await.status, 200, "{path}");
     }
+}
+
+/// The guide is no operation of the document, so its answers are looked at here.
+async fn ask(world: &World, method: Method, path: &str, headers: &[(&str, &str)]) -> Response {
+    let mut request = world.client.request(method, world.url(path));
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    request.send().await.unwrap()
+}
+
+fn header<'a>(answer: &'a Response, name: &str) -> &'a str {
+    answer.headers().get(name).map_or("", |value| value.to_str().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_guide_needs_no_key_and_may_be_kept() {
+    let world = World::with(|settings| settings.support.email = "ayuda@kashio.test".to_owned()).await;
+    for (path, kind, words) in [
+        ("/docs/guide", "text/html; charset=utf-8", "https://api.kashio.test/v1/payments/invoices"),
+        ("/docs/guide/", "text/html; charset=utf-8", "ayuda@kashio.test"),
+        ("/docs/guide/webhooks", "text/html; charset=utf-8", "<html lang=\"es-PE\">"),
+        ("/docs/guide/en/", "text/html; charset=utf-8", "<html lang=\"en\">"),
+        ("/docs/guide/en/errors/", "text/html; charset=utf-8", "invoice_id_conflict"),
+        ("/docs/guide/guide.css", "text/css; charset=utf-8", "prefers-color-scheme"),
+        ("/docs/guide/guide.js", "text/javascript; charset=utf-8", "clipboard"),
+        ("/docs/guide/search.json", "application/json", "expiración"),
+        ("/docs/guide/en/search.json", "application/json", "webhook-signature"),
+    ] {
+        let answer = ask(&world, Method::GET, path, &[]).await;
+        assert_eq!((answer.status().as_u16(), header(&answer, "content-type")), (200, kind), "{path}");
+        assert_eq!(header(&answer, "cache-control"), "public, no-cache");
+        assert_eq!(header(&answer, "x-content-type-options"), "nosniff");
+        let policy = header(&answer, "content-security-policy");
+        assert!(policy.starts_with("default-src 'none'; script-src 'self'; style-src 'self'"), "{policy}");
+        assert!(header(&answer, "request-id").starts_with("req_"));
+        let etag = header(&answer, "etag").to_owned();
+        assert!(answer.text().await.unwrap().contains(words), "{path}");
+
+        let head = ask(&world, Method::HEAD, path, &[]).await;
+        assert_eq!((head.status().as_u16(), header(&head, "etag")), (200, etag.as_str()));
+        assert_eq!(head.text().await.unwrap(), "");
+        let again = ask(&world, Method::GET, path, &[("if-none-match", &etag)]).await;
+        assert_eq!((again.status().as_u16(), header(&again, "etag")), (304, etag.as_str()));
+        assert_eq!(header(&again, "cache-control"), "public, no-cache");
+        assert_eq!(again.text().await.unwrap(), "");
+        let other = ask(&world, Method::GET, path, &[("if-none-match", "\"other\"")]).await;
+        assert_eq!(other.status().as_u16(), 200);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_the_guide_has_nothing_it_says_so_in_its_language() {
+    let world = World::start().await;
+    for (path, words) in [
+        ("/docs/guide/no-hay", "Esta página no existe"),
+        ("/docs/guide/en/none", "There is no such page"),
+        ("/docs/guide/../../etc/passwd", ""),
+        ("/docs/guide/%2e%2e/guide.css", "Esta página no existe"),
+        ("/docs/guide/webhooks/webhooks", "Esta página no existe"),
+    ] {
+        let answer = ask(&world, Method::GET, path, &[("if-none-match", "*")]).await;
+        assert_eq!(answer.status().as_u16(), 404, "{path}");
+        assert_eq!((header(&answer, "etag"), header(&answer, "cache-control")), ("", "no-store"), "{path}");
+        assert!(answer.text().await.unwrap().contains(words), "{path}");
+    }
+    let posted = ask(&world, Method::POST, "/docs/guide/webhooks", &[]).await;
+    assert_eq!((posted.status().as_u16(), header(&posted, "allow")), (405, "GET, HEAD, OPTIONS"));
 }
