@@ -5,8 +5,8 @@
 fn words(language: &str) -> &'static [&'static str] {
     match language {
         "javascript" => &[
-            "async", "await", "catch", "const", "else", "false", "for", "function", "if", "let", "new",
-            "null", "of", "return", "throw", "true", "try",
+            "async", "await", "catch", "const", "else", "false", "for", "from", "function", "if", "import",
+            "let", "new", "null", "of", "return", "throw", "true", "try",
         ],
         "python" => &[
             "and", "as", "class", "def", "else", "except", "False", "for", "from", "if", "import", "in",

