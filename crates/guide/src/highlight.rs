@@ -40,28 +40,19 @@ pub(crate) fn html(language: &str, code: &str) -> String {
             '-' if language == "shell" && before.is_whitespace() => {
                 ("k", run(rest, |c| c.is_alphanumeric() || c == '-'))
             }
-            '0'..='9'
-                if !words.is_empty()
-                    && language != "shell"
-                    && !before.is_alphanumeric()
-                    && !matches!(before, '_' | '-') =>
-            {
+            '0'..='9' if has_numbers && !before.is_alphanumeric() && !matches!(before, '_' | '-') => {
                 ("n", run(rest, |c| c.is_ascii_digit() || matches!(c, '.' | '_')))
             }
             c if c.is_alphabetic() || c == '_' => {
                 let length = run(rest, |c| c.is_alphanumeric() || c == '_');
                 let is_word = before != '.' && words.contains(&&rest[..length]);
                 let is_header = language == "http" && before == '\n' && line(rest) > length;
-                (
-                    if is_word {
-                        "k"
-                    } else if is_header {
-                        "p"
-                    } else {
-                        ""
-                    },
-                    length,
-                )
+                let class = match (is_word, is_header) {
+                    (true, _) => "k",
+                    (false, true) => "p",
+                    (false, false) => "",
+                };
+                (class, length)
             }
             other => ("", other.len_utf8()),
         };

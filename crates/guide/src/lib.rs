@@ -214,35 +214,16 @@ impl Guide {
     /// # Errors
     /// When a template can not be filled in.
     pub fn new(public_url: &str, support: &str) -> askama::Result<Guide> {
-        let mut documents = BTreeMap::new();
-        let mut missing = Vec::new();
-        for language in &LANGUAGES {
-            let pages: Vec<(String, render::Page)> = PAGES
-                .iter()
-                .map(|page| &page[language.place])
-                .map(|source| {
-                    let text = source.text.replace(PRINTED_URL, public_url).replace(PRINTED_SUPPORT, support);
-                    (path_of(language, source.name), render::page(language, source.name, &text))
-                })
-                .collect();
-            for (place, (path, page)) in pages.iter().enumerate() {
-                let other = &LANGUAGES[1 - language.place];
-                let other_path = path_of(other, PAGES[place][other.place].name);
-                let html = around(language, &pages, Some(place), path, &other_path, support, page)?;
-                documents.insert(key(path).to_owned(), Document::new(HTML, html));
-            }
-            let nowhere = render::Page::missing(language);
-            let other = LANGUAGES[1 - language.place].prefix;
-            let html = around(language, &pages, None, language.prefix, other, support, &nowhere)?;
-            missing.push(Document::new(HTML, html));
-            let index = search::index(pages.iter().map(|(path, page)| (path.as_str(), page)));
-            let path = format!("{}/search.json", language.prefix);
-            documents.insert(key(&path).to_owned(), Document::new("application/json", index));
-        }
-        documents.insert("guide.css".to_owned(), Document::new("text/css; charset=utf-8", STYLE));
-        documents.insert("guide.js".to_owned(), Document::new("text/javascript; charset=utf-8", SCRIPT));
-        let [es, en] = <[Document; 2]>::try_from(missing).map_err(|_| askama::Error::Fmt)?;
-        Ok(Guide { documents, missing: [es, en] })
+        let mut documents = BTreeMap::from([
+            ("guide.css".to_owned(), Document::new("text/css; charset=utf-8", STYLE)),
+            ("guide.js".to_owned(), Document::new("text/javascript; charset=utf-8", SCRIPT)),
+        ]);
+        let [es, en] = &LANGUAGES;
+        let missing = [
+            add_edition(&mut documents, es, public_url, support)?,
+            add_edition(&mut documents, en, public_url, support)?,
+        ];
+        Ok(Guide { documents, missing })
     }
 
     /// What is served at a path below [`ROOT`], with or without slashes around it.
@@ -266,6 +247,33 @@ const HTML: &str = "text/html; charset=utf-8";
 
 fn key(path: &str) -> &str {
     path.strip_prefix(ROOT).unwrap_or(path).trim_matches('/')
+}
+
+/// Adds the pages of a language and its search index; gives the page for what is not there.
+fn add_edition(
+    documents: &mut BTreeMap<String, Document>,
+    language: &Language,
+    public_url: &str,
+    support: &str,
+) -> askama::Result<Document> {
+    let other = &LANGUAGES[1 - language.place];
+    let mut pages = Vec::with_capacity(PAGES.len());
+    for page in PAGES {
+        let Source { name, text } = &page[language.place];
+        let text = text.replace(PRINTED_URL, public_url).replace(PRINTED_SUPPORT, support);
+        pages.push((path_of(language, name), render::page(language, name, &text)));
+    }
+    for (place, (path, page)) in pages.iter().enumerate() {
+        let other_path = path_of(other, PAGES[place][other.place].name);
+        let html = around(language, &pages, Some(place), path, &other_path, support, page)?;
+        documents.insert(key(path).to_owned(), Document::new(HTML, html));
+    }
+    let index = search::index(pages.iter().map(|(path, page)| (path.as_str(), page)));
+    let path = format!("{}/search.json", language.prefix);
+    documents.insert(key(&path).to_owned(), Document::new("application/json", index));
+    let nowhere = render::Page::missing(language);
+    let html = around(language, &pages, None, language.prefix, other.prefix, support, &nowhere)?;
+    Ok(Document::new(HTML, html))
 }
 
 /// The page with everything around it; `place` is where it stands among the pages, if it does.
