@@ -1,7 +1,7 @@
 //! The document, the page and the guide that everybody may read.
 
 use domain::account::Mode;
-use reqwest::{Method, Response};
+use reqwest::Method;
 
 use crate::world::World;
 
@@ -39,19 +39,6 @@ async fn the_account_says_where_the_documents_are() {
     }
 }
 
-/// The guide is no operation of the document, so its answers are looked at here.
-async fn ask(world: &World, method: Method, path: &str, headers: &[(&str, &str)]) -> Response {
-    let mut request = world.client.request(method, world.url(path));
-    for (name, value) in headers {
-        request = request.header(*name, *value);
-    }
-    request.send().await.unwrap()
-}
-
-fn header<'a>(answer: &'a Response, name: &str) -> &'a str {
-    answer.headers().get(name).map_or("", |value| value.to_str().unwrap())
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn the_guide_needs_no_key_and_may_be_kept() {
     let world = World::with(|settings| settings.support.email = "ayuda@kashio.test".to_owned()).await;
@@ -66,25 +53,25 @@ async fn the_guide_needs_no_key_and_may_be_kept() {
         ("/docs/guide/search.json", "application/json", "expiración"),
         ("/docs/guide/en/search.json", "application/json", "webhook-signature"),
     ] {
-        let answer = ask(&world, Method::GET, path, &[]).await;
-        assert_eq!((answer.status().as_u16(), header(&answer, "content-type")), (200, kind), "{path}");
-        assert_eq!(header(&answer, "cache-control"), "public, no-cache");
-        assert_eq!(header(&answer, "x-content-type-options"), "nosniff");
-        let policy = header(&answer, "content-security-policy");
+        let answer = world.send(Method::GET, path, &[], None).await;
+        assert_eq!((answer.status, answer.header("content-type")), (200, kind), "{path}");
+        assert_eq!(answer.header("cache-control"), "public, no-cache");
+        assert_eq!(answer.header("x-content-type-options"), "nosniff");
+        let policy = answer.header("content-security-policy");
         assert!(policy.starts_with("default-src 'none'; script-src 'self'; style-src 'self'"), "{policy}");
-        assert!(header(&answer, "request-id").starts_with("req_"));
-        let etag = header(&answer, "etag").to_owned();
-        assert!(answer.text().await.unwrap().contains(words), "{path}");
+        assert!(answer.header("request-id").starts_with("req_"));
+        let etag = answer.header("etag").to_owned();
+        assert!(answer.text.contains(words), "{path}");
 
-        let head = ask(&world, Method::HEAD, path, &[]).await;
-        assert_eq!((head.status().as_u16(), header(&head, "etag")), (200, etag.as_str()));
-        assert_eq!(head.text().await.unwrap(), "");
-        let again = ask(&world, Method::GET, path, &[("if-none-match", &etag)]).await;
-        assert_eq!((again.status().as_u16(), header(&again, "etag")), (304, etag.as_str()));
-        assert_eq!(header(&again, "cache-control"), "public, no-cache");
-        assert_eq!(again.text().await.unwrap(), "");
-        let other = ask(&world, Method::GET, path, &[("if-none-match", "\"other\"")]).await;
-        assert_eq!(other.status().as_u16(), 200);
+        let head = world.send(Method::HEAD, path, &[], None).await;
+        assert_eq!((head.status, head.header("etag")), (200, etag.as_str()));
+        assert_eq!(head.text, "");
+        let again = world.send(Method::GET, path, &[("if-none-match", &etag)], None).await;
+        assert_eq!((again.status, again.header("etag")), (304, etag.as_str()));
+        assert_eq!(again.header("cache-control"), "public, no-cache");
+        assert_eq!(again.text, "");
+        let other = world.send(Method::GET, path, &[("if-none-match", "\"other\"")], None).await;
+        assert_eq!(other.status, 200);
     }
 }
 
@@ -97,11 +84,11 @@ async fn where_the_guide_has_nothing_it_says_so_in_its_language() {
         ("/docs/guide/%2fguide.css", "Esta página no existe"),
         ("/docs/guide/webhooks/webhooks", "Esta página no existe"),
     ] {
-        let answer = ask(&world, Method::GET, path, &[("if-none-match", "*")]).await;
-        assert_eq!(answer.status().as_u16(), 404, "{path}");
-        assert_eq!((header(&answer, "etag"), header(&answer, "cache-control")), ("", "no-store"), "{path}");
-        assert!(answer.text().await.unwrap().contains(words), "{path}");
+        let answer = world.send(Method::GET, path, &[("if-none-match", "*")], None).await;
+        assert_eq!(answer.status, 404, "{path}");
+        assert_eq!((answer.header("etag"), answer.header("cache-control")), ("", "no-store"), "{path}");
+        assert!(answer.text.contains(words), "{path}");
     }
-    let posted = ask(&world, Method::POST, "/docs/guide/webhooks", &[]).await;
-    assert_eq!((posted.status().as_u16(), header(&posted, "allow")), (405, "GET, HEAD, OPTIONS"));
+    let posted = world.send(Method::POST, "/docs/guide/webhooks", &[], None).await;
+    assert_eq!((posted.status, posted.header("allow")), (405, "GET, HEAD, OPTIONS"));
 }
