@@ -55,7 +55,9 @@ impl Scripts {
             ("created", "now()"),
         ];
         let invoice = row(sql, "invoices", &changed).await?;
-        let changed = [("id", event.as_str()), ("invoice", ID), ("created", "now()")];
+        // A worker may have numbered it already.
+        let changed =
+            [("id", event.as_str()), ("invoice", ID), ("created", "now()"), ("sequence", "null")];
         let told = row(sql, "events", &changed).await?;
         let kept = row(sql, "idempotency_keys", &[("key", reference), ("created", "now()")]).await?;
         let whose: String = sqlx::query_scalar(
