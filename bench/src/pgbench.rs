@@ -56,8 +56,7 @@ impl Scripts {
         ];
         let invoice = row(sql, "invoices", &changed).await?;
         // A worker may have numbered it already.
-        let changed =
-            [("id", event.as_str()), ("invoice", ID), ("created", "now()"), ("sequence", "null")];
+        let changed = [("id", event.as_str()), ("invoice", ID), ("created", "now()"), ("sequence", "null")];
         let told = row(sql, "events", &changed).await?;
         let kept = row(sql, "idempotency_keys", &[("key", reference), ("created", "now()")]).await?;
         let whose: String = sqlx::query_scalar(
