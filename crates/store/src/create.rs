@@ -69,11 +69,13 @@ impl Tx {
     }
 }
 
-/// The one statement. Postgres spends longer on planning it than on opening an invoice, so it is written for a plan that is
-/// made once and serves slices of any length ([`Flusher`](crate::group) renews it): what is seen before is looked for
-/// row by row (`offset 0`), never by reading a table, and the first array stands in a query of its own, because a plan for
-/// a known length would seem cheaper each time. With `patience`, for so long it waits for those who are just opening the same reference or using the
+/// The one statement. With `patience`, for so long it waits for those who are just opening the same reference or using the
 /// same key; without, as long as its transaction does.
+///
+/// Postgres spends longer on planning it than on opening an invoice, so it is written for a plan that is made once and
+/// serves slices of any length (the flushers in [`crate::group`] renew it): what was seen before is looked for row by row
+/// (`offset 0`), never by reading a table, and the first array stands in a query of its own, because a plan for a known
+/// length would seem cheaper each time.
 pub(crate) async fn open<'c>(
     connection: &mut PgConnection,
     creates: impl IntoIterator<Item = &'c Create>,
