@@ -1,5 +1,8 @@
 //! Deliveries: claim → commit → post → finish. A claim has an attempt number, the fence of whoever finishes, and an
 //! end: until then nobody else claims it, after that anybody may. Nothing here talks to a stranger.
+//!
+//! An open delivery that is looked for by its id is told by `finished`, not by its status: that would let Postgres look
+//! through the index of the open ones, which it believes to be empty whenever it counted at a quiet time.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -109,7 +112,7 @@ impl Store {
         let busy: Vec<uuid::Uuid> = room.busy.iter().map(|(endpoint, _)| endpoint.uuid()).collect();
         let left: Vec<i64> = room.busy.iter().map(|(_, left)| *left).collect();
         let lease_ms = i64::try_from(room.lease.as_millis()).unwrap_or(i64::MAX);
-        self.transaction("claim_deliveries", move |tx| {
+        self.batch("claim_deliveries", move |tx| {
             let (busy, left) = (busy.clone(), left.clone());
             Box::pin(async move {
                 let rows = sqlx::query!(
@@ -128,7 +131,9 @@ impl Store {
                         ) following
                     ),
                     due as (
-                        select found.account_id, found.livemode, found.id
+                        select found.place, target.url, target.secret,
+                               case when target.previous_until > now() then target.previous_secret end
+                                   as previous_secret
                         from waiting
                         join webhook_endpoints target
                             on (target.account_id, target.livemode, target.id)
@@ -136,7 +141,7 @@ impl Store {
                         left join unnest($3::uuid[], $4::bigint[]) as busy (endpoint, room)
                             on busy.endpoint = waiting.endpoint
                         cross join lateral (
-                            select deliveries.account_id, deliveries.livemode, deliveries.id, deliveries.next_at
+                            select deliveries.ctid as place, deliveries.next_at
                             from deliveries
                             where status = 'pending' and next_at <= now()
                               and deliveries.account_id = waiting.account_id
@@ -153,12 +158,10 @@ impl Store {
                     update deliveries
                     set attempt = attempt + 1, next_at = now() + $5::bigint * interval '1 millisecond'
                     from due
-                    join webhook_endpoints target on target.account_id = due.account_id and target.livemode = due.livemode
-                    where deliveries.account_id = due.account_id and deliveries.livemode = due.livemode
-                      and deliveries.id = due.id and target.id = deliveries.endpoint
-                    returning deliveries.account_id, deliveries.livemode, deliveries.id, deliveries.endpoint, event,
-                              attempt, begun, url, secret, now() as "at!",
-                              case when previous_until > now() then previous_secret end as previous_secret
+                    -- Where they lie: locked, they stay there, and no index is looked through a second time.
+                    where deliveries.ctid = due.place
+                    returning account_id, livemode, id, endpoint, event, attempt, begun, due.url, due.secret,
+                              now() as "at!", due.previous_secret as "previous_secret?"
                     "#,
                     room.total,
                     room.each,
@@ -239,7 +242,7 @@ impl Store {
         done: Vec<(Claimed, Attempt)>,
     ) -> Result<HashSet<DeliveryId>, Error> {
         let done = Arc::new(done);
-        self.transaction("finish_delivered", move |tx| {
+        self.batch("finish_delivered", move |tx| {
             let done = done.clone();
             Box::pin(async move { tx.finish_delivered(&done).await })
         })
@@ -280,7 +283,7 @@ impl Tx {
                 set status = 'delivered', next_at = now(), finished = now()
                 from given
                 where deliveries.account_id = given.account_id and deliveries.livemode = given.livemode
-                  and deliveries.id = given.id and deliveries.attempt = given.attempt and status = 'pending'
+                  and deliveries.id = given.id and deliveries.attempt = given.attempt and finished is null
                 returning deliveries.account_id, deliveries.livemode, deliveries.id, event, round,
                           deliveries.attempt, at, duration_ms, answered, answer
             ),
@@ -363,7 +366,7 @@ impl Tx {
                 update deliveries
                 set status = $5, next_at = now() + coalesce($6::bigint, 0) * interval '1 millisecond',
                     finished = case when $5 = 'pending' then null else now() end
-                where account_id = $1 and livemode = $2 and id = $3 and attempt = $4 and status = 'pending'
+                where account_id = $1 and livemode = $2 and id = $3 and attempt = $4 and deliveries.finished is null
                 returning event, round, attempt
             )
             insert into attempts (account_id, livemode, delivery, number, at, duration_ms, status, error, answer)

@@ -14,7 +14,7 @@ impl Store {
     /// # Errors
     /// When the database can not be asked; nothing was done then.
     pub async fn expire_due(&self, limit: i64) -> Result<bool, Error> {
-        self.transaction("expire_invoices", move |tx| {
+        self.batch("expire_invoices", move |tx| {
             Box::pin(async move {
                 let due = tx.lock_due(limit).await?;
                 let more = i64::try_from(due.len()).unwrap_or(i64::MAX) >= limit;

@@ -27,7 +27,7 @@ impl Store {
     /// # Errors
     /// When the database can not be asked; nothing was done then.
     pub async fn sequence(&self, limit: i64) -> Result<Numbered, Error> {
-        self.transaction("sequence_events", move |tx| {
+        self.batch("sequence_events", move |tx| {
             Box::pin(async move {
                 let leads = sqlx::query_scalar!(r#"select pg_try_advisory_xact_lock($1) as "leads!""#, LOCK)
                     .fetch_one(tx.connection())
@@ -38,47 +38,41 @@ impl Store {
                 let numbered = sqlx::query!(
                     r#"
                     with batch as materialized (
-                        select account_id, livemode, id, position
+                        select account_id, livemode, id, position, type
                         from events where sequence is null order by position limit $1
-                    ),
-                    counted as (
-                        select account_id, livemode, count(*) as count from batch group by account_id, livemode
                     ),
                     heads as (
                         insert into event_heads (account_id, livemode, sequence)
-                        select account_id, livemode, count from counted
+                        select account_id, livemode, count(*) from batch group by account_id, livemode
                         on conflict (account_id, livemode)
                             do update set sequence = event_heads.sequence + excluded.sequence
                         returning account_id, livemode, sequence
                     ),
                     placed as (
                         select batch.account_id, batch.livemode, batch.id,
-                               heads.sequence - counted.count
+                               heads.sequence - count(*) over (partition by batch.account_id, batch.livemode)
                                    + row_number() over (
-                                       partition by batch.account_id, batch.livemode order by position) as sequence
-                        from batch
-                        join counted using (account_id, livemode)
-                        join heads using (account_id, livemode)
-                    ),
-                    wanted as (
-                        select batch.account_id, batch.livemode, batch.id, array_agg(endpoint.id) as endpoints
-                        from batch
-                        join events using (account_id, livemode, id)
-                        join webhook_endpoints endpoint
-                            on endpoint.account_id = batch.account_id and endpoint.livemode = batch.livemode
-                        where endpoint.enabled and endpoint.deleted_at is null
-                          and (endpoint.events is null or events.type = any (endpoint.events))
-                        group by batch.account_id, batch.livemode, batch.id
+                                       partition by batch.account_id, batch.livemode order by position) as sequence,
+                               -- By their key, event by event: a join is planned by what the tables held an hour ago,
+                               -- and a burst into a young feed would look at every endpoint for every pair of events.
+                               (
+                                   select array_agg(endpoint.id) from webhook_endpoints endpoint
+                                   where endpoint.account_id = batch.account_id
+                                     and endpoint.livemode = batch.livemode
+                                     and endpoint.enabled and endpoint.deleted_at is null
+                                     and (endpoint.events is null or batch.type = any (endpoint.events))
+                               ) as endpoints
+                        from batch join heads using (account_id, livemode)
                     )
                     update events
                     set sequence = placed.sequence,
-                        endpoints = coalesce(cardinality(wanted.endpoints), 0),
-                        undelivered = coalesce(cardinality(wanted.endpoints), 0)
-                    from placed left join wanted using (account_id, livemode, id)
+                        endpoints = coalesce(cardinality(placed.endpoints), 0),
+                        undelivered = coalesce(cardinality(placed.endpoints), 0)
+                    from placed
                     where events.account_id = placed.account_id and events.livemode = placed.livemode
                       and events.id = placed.id
                     returning events.account_id, events.livemode, events.id, events.sequence as "sequence!",
-                              wanted.endpoints as "endpoints?"
+                              placed.endpoints as "endpoints?"
                     "#,
                     limit,
                 )

@@ -35,7 +35,7 @@ impl Store {
     /// Deliveries that wait for an endpoint that was switched off have failed; those for one that is gone are wanted
     /// no more.
     async fn settle_deliveries(&self) -> Result<i64, Error> {
-        self.transaction("settle_deliveries", |tx| {
+        self.batch("settle_deliveries", |tx| {
             Box::pin(async move {
                 let settled = sqlx::query_scalar!(
                     r#"
@@ -60,7 +60,7 @@ impl Store {
                         set status = case when gone then 'cancelled' else 'failed' end, finished = now()
                         from found
                         where deliveries.account_id = found.account_id and deliveries.livemode = found.livemode
-                          and deliveries.id = found.id and deliveries.status = 'pending'
+                          and deliveries.id = found.id and deliveries.finished is null
                         returning deliveries.account_id, deliveries.livemode, deliveries.event, deliveries.round, gone
                     ),
                     counted as (
@@ -94,7 +94,7 @@ impl Store {
     }
 
     async fn sweep_idempotency(&self, days: i64) -> Result<i64, Error> {
-        self.transaction("sweep_idempotency_keys", move |tx| {
+        self.batch("sweep_idempotency_keys", move |tx| {
             Box::pin(async move {
                 let swept = sqlx::query!(
                     r#"
@@ -115,7 +115,7 @@ impl Store {
     }
 
     async fn sweep_attempts(&self, days: i64) -> Result<i64, Error> {
-        self.transaction("sweep_attempts", move |tx| {
+        self.batch("sweep_attempts", move |tx| {
             Box::pin(async move {
                 let swept = sqlx::query!(
                     r#"
@@ -136,7 +136,7 @@ impl Store {
     }
 
     async fn sweep_deliveries(&self, days: i64) -> Result<i64, Error> {
-        self.transaction("sweep_deliveries", move |tx| {
+        self.batch("sweep_deliveries", move |tx| {
             Box::pin(async move {
                 let swept = sqlx::query!(
                     r#"
@@ -159,7 +159,7 @@ impl Store {
     /// Events go from the oldest of each feed up to its first young one, so that what is left of it has no gap: what
     /// was committed late is older than what has the number before it.
     async fn sweep_events(&self, days: i64) -> Result<i64, Error> {
-        self.transaction("sweep_events", move |tx| {
+        self.batch("sweep_events", move |tx| {
             Box::pin(async move {
                 let swept = sqlx::query_scalar!(
                     r#"

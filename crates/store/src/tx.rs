@@ -23,8 +23,18 @@ use crate::pool::Loan;
 const BEGIN: &str = "begin; set local statement_timeout = '5s'; set local lock_timeout = '2s'; \
                      set local idle_in_transaction_session_timeout = '5s'";
 
+/// The same for work over many rows of a queue, whose statements are planned each time. A plan that was made while the
+/// queue was empty looks through all of it for every row as soon as there are some, until Postgres counts them again: a
+/// turn takes the square of what it took, runs into its time-out, and the queue stands still.
+const BEGIN_BATCH: &str = "begin; set local statement_timeout = '5s'; set local lock_timeout = '2s'; \
+                           set local idle_in_transaction_session_timeout = '5s'; \
+                           set local plan_cache_mode = force_custom_plan";
+
 /// How long a transaction may take in all; the handler that waits for it has 15 s.
 const DEADLINE: Duration = Duration::from_secs(12);
+
+/// The statement that begins a transaction, if there is to be one.
+type Begin = Option<&'static str>;
 
 /// How long one run of it may take: a little more than its slowest statement. What took longer is on a connection that
 /// answers no more, and is run again on another one.
@@ -85,7 +95,20 @@ impl Store {
         E: Failure,
         F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + Sync + 'static,
     {
-        self.run(name, true, work).await
+        self.run(name, Some(BEGIN), work).await
+    }
+
+    /// [`Store::transaction`] for work over many rows of a queue: its statements are planned for what is there now.
+    ///
+    /// # Errors
+    /// What the work returned (rolled back), or what the store met.
+    pub(crate) async fn batch<T, E, F>(&self, name: &'static str, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: Failure,
+        F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + Sync + 'static,
+    {
+        self.run(name, Some(BEGIN_BATCH), work).await
     }
 
     /// Runs `work`, which only reads and needs no transaction, on a connection.
@@ -98,10 +121,11 @@ impl Store {
         E: Failure,
         F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + Sync + 'static,
     {
-        self.run(name, false, work).await
+        self.run(name, None, work).await
     }
 
-    async fn run<T, E, F>(&self, name: &'static str, writes: bool, work: F) -> Result<T, E>
+    /// `begin` begins the transaction; there is none where it is `None`.
+    async fn run<T, E, F>(&self, name: &'static str, begin: Begin, work: F) -> Result<T, E>
     where
         T: Send + 'static,
         E: Failure,
@@ -110,7 +134,7 @@ impl Store {
         let store = self.clone();
         // A part of the request's trace, though it outlives the request.
         let span = tracing::info_span!("transaction", name);
-        let task = async move { store.attempts(name, writes, work).await }.instrument(span);
+        let task = async move { store.attempts(name, begin, work).await }.instrument(span);
         let outcome = self.inner.tasks.spawn_on(task, &self.inner.runtime).await;
         outcome.unwrap_or_else(|ended| {
             let stopping = || Error::Unavailable("the program is stopping".to_owned());
@@ -118,7 +142,7 @@ impl Store {
         })
     }
 
-    async fn attempts<T, E, F>(&self, name: &'static str, writes: bool, work: F) -> Result<T, E>
+    async fn attempts<T, E, F>(&self, name: &'static str, begin: Begin, work: F) -> Result<T, E>
     where
         E: Failure,
         F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T, E>>,
@@ -127,9 +151,9 @@ impl Store {
         let deadline = began + DEADLINE;
         let (mut contended, mut stale, mut lost) = (0, 0, 0);
         let pooled = self.inner.pool.most() + SPARE_RETRIES;
-        let (lost_retries, lost_pause) = if writes { (LOST_RETRIES, 50) } else { (pooled, 1) };
+        let (lost_retries, lost_pause) = if begin.is_some() { (LOST_RETRIES, 50) } else { (pooled, 1) };
         loop {
-            let failure = match self.attempt(writes, deadline, &work).await {
+            let failure = match self.attempt(begin, deadline, &work).await {
                 Ok(done) => {
                     ended(name, "done", began);
                     return Ok(done);
@@ -154,12 +178,12 @@ impl Store {
         }
     }
 
-    async fn attempt<T, E, F>(&self, writes: bool, deadline: Instant, work: &F) -> Result<T, E>
+    async fn attempt<T, E, F>(&self, begin: Begin, deadline: Instant, work: &F) -> Result<T, E>
     where
         E: Failure,
         F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T, E>>,
     {
-        let connection = self.begin(writes).await?;
+        let connection = self.begin(begin).await?;
         let mut tx = Tx { connection, store: self.clone(), has_told: false };
         let until = deadline.min(Instant::now() + RUN_TIME);
         let silent = || Error::Lost(format!("the work was not done within {RUN_TIME:?}"));
@@ -167,7 +191,7 @@ impl Store {
         let mut connection = tx.connection;
         match done {
             Ok(done) => {
-                if writes {
+                if begin.is_some() {
                     connection.execute("COMMIT", COMMIT_TIME).await?;
                 }
                 if tx.has_told {
@@ -179,7 +203,7 @@ impl Store {
             Err(failure) => {
                 // The failure is what matters; a connection that can not roll back is closed.
                 let is_lost = matches!(failure.as_store(), Some(Error::Lost(_)));
-                if !is_lost && (!writes || connection.execute("ROLLBACK", SHORT_TIME).await.is_ok()) {
+                if !is_lost && (begin.is_none() || connection.execute("ROLLBACK", SHORT_TIME).await.is_ok()) {
                     self.inner.pool.give_back(connection);
                 }
                 Err(failure)
@@ -187,15 +211,13 @@ impl Store {
         }
     }
 
-    async fn begin(&self, writes: bool) -> Result<Loan, Error> {
+    async fn begin(&self, begin: Begin) -> Result<Loan, Error> {
         let (began, mut tries) = (Instant::now(), 0);
         loop {
             let (lost, pause) = match self.inner.pool.borrow().await {
                 Ok(mut connection) => {
-                    if !writes {
-                        return Ok(connection);
-                    }
-                    match connection.execute(BEGIN, SHORT_TIME).await {
+                    let Some(begin) = begin else { return Ok(connection) };
+                    match connection.execute(begin, SHORT_TIME).await {
                         Ok(()) => return Ok(connection),
                         // One that died in the pool: the next may be well.
                         Err(Error::Lost(why)) => (why, Duration::ZERO),

@@ -20,8 +20,10 @@ const CONNECT_TIME: Duration = Duration::from_secs(5);
 const TOTAL_TIME: Duration = Duration::from_secs(15);
 /// What is read of an answer, in bytes.
 const ANSWER: usize = 1_024;
-/// Connections that are kept for the next delivery to the same host.
-const IDLE_CONNECTIONS: usize = 8;
+/// Connections that are kept for the next delivery to the same host, as many as a few busy endpoints of it use, and for
+/// how long.
+const IDLE_CONNECTIONS: usize = 64;
+const IDLE_TIME: Duration = Duration::from_secs(30);
 
 /// How a name becomes addresses.
 pub type Lookup = Arc<dyn Fn(String) -> BoxFuture<'static, std::io::Result<Vec<SocketAddr>>> + Send + Sync>;
@@ -119,6 +121,7 @@ impl Outbound {
             .connect_timeout(CONNECT_TIME)
             .timeout(TOTAL_TIME)
             .pool_max_idle_per_host(IDLE_CONNECTIONS)
+            .pool_idle_timeout(IDLE_TIME)
             .dns_resolver(Arc::new(Checked { targets: targets.clone(), lookup }));
         // The provider knows both versions; without TLS only plain targets (loopback, for development) are reached.
         let builder =
