@@ -19,7 +19,8 @@ use store::deliveries::{Attempt, Claimed, Finished, Room};
 use store::events::{Subject, Told};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, timeout_at};
+use tokio_util::task::TaskTracker;
 use wire::event::{EventView, SubjectView};
 use wire::invoice::View;
 use wire::version::Version;
@@ -38,6 +39,8 @@ const EACH_UNKNOWN: usize = 4;
 const EACH_FAILING: usize = 2;
 /// How often it looks by itself.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// How long room is gathered before the next claim.
+const GATHER: Duration = Duration::from_millis(10);
 /// Times that a result is written again, when the database did not take it.
 const WRITES: u32 = 3;
 
@@ -50,6 +53,14 @@ pub(crate) struct Deliverer {
     due: Arc<Notify>,
     endpoints: HashMap<EndpointId, Known>,
     posts: JoinSet<(EndpointId, bool)>,
+    writing: Writing,
+}
+
+/// Results that are being written down. The next posts need not wait for them, as long as there are not too many.
+#[derive(Clone, Default)]
+struct Writing {
+    tasks: TaskTracker,
+    written: Arc<Notify>,
 }
 
 /// What is known of an endpoint while something is on its way there, or its last attempt failed.
@@ -74,7 +85,16 @@ impl Known {
 impl Deliverer {
     pub(crate) fn new(store: Store, outbound: Outbound, settings: Settings, due: Arc<Notify>) -> Deliverer {
         let (settings, acks) = (Arc::new(settings), Acks::start(store.clone()));
-        Deliverer { store, acks, outbound, settings, due, endpoints: HashMap::new(), posts: JoinSet::new() }
+        Deliverer {
+            store,
+            acks,
+            outbound,
+            settings,
+            due,
+            endpoints: HashMap::new(),
+            posts: JoinSet::new(),
+            writing: Writing::default(),
+        }
     }
 
     pub(crate) async fn run(mut self, mut stopping: watch::Receiver<bool>) {
@@ -88,20 +108,46 @@ impl Deliverer {
                     duty::AFTER_FAILURE
                 }
             };
-            if pause.is_zero() && self.posts.len() < TOTAL {
-                self.take_finished();
+            self.take_finished();
+            if pause.is_zero() && self.free() > 0 {
                 continue;
             }
             tokio::select! {
-                Some(done) = self.posts.join_next() => self.finished(done),
-                () = self.due.notified() => {}
-                () = sleep(pause.max(LOOK_EVERY)) => {}
+                () = self.due.clone().notified_owned() => self.take_finished(),
+                () = self.make_room(pause.max(LOOK_EVERY)) => {}
                 stop = stopping.changed() => if stop.is_err() { break },
             }
-            self.take_finished();
         }
         while let Some(done) = self.posts.join_next().await {
             self.finished(done);
+        }
+        self.writing.tasks.close();
+        self.writing.tasks.wait().await;
+    }
+
+    /// How many more may be under way.
+    fn free(&self) -> usize {
+        TOTAL.saturating_sub(self.posts.len() + self.writing.tasks.len())
+    }
+
+    /// Waits until there is room that is worth a claim, which looks at every endpoint that waits: half of what is under
+    /// way has ended, or anything and a moment has passed; and at most for `time`.
+    async fn make_room(&mut self, time: Duration) {
+        let (began, under_way) = (Instant::now(), self.posts.len());
+        let mut until = began + time;
+        while self.posts.len() * 2 > under_way
+            && let Ok(Some(done)) = timeout_at(until, self.posts.join_next()).await
+        {
+            self.finished(done);
+            self.take_finished();
+            until = until.min(began + GATHER);
+        }
+        // Nobody is posted to: only what is being written may be in the way.
+        if under_way == 0 {
+            tokio::select! {
+                () = self.writing.written.notified(), if self.free() == 0 => {}
+                () = sleep(time) => {}
+            }
         }
     }
 
@@ -130,7 +176,7 @@ impl Deliverer {
 
     /// Claims and sends out. `true`: all the room there was is taken.
     async fn claim(&mut self) -> Result<bool, store::Error> {
-        let free = TOTAL.saturating_sub(self.posts.len());
+        let free = self.free();
         if free == 0 {
             return Ok(true);
         }
@@ -158,7 +204,7 @@ impl Deliverer {
                 claimed,
                 body,
             };
-            self.posts.spawn(post.run());
+            self.posts.spawn(post.run(self.writing.clone()));
         }
         Ok(count >= free)
     }
@@ -224,8 +270,8 @@ struct Post {
 }
 
 impl Post {
-    /// The endpoint, and whether it failed.
-    async fn run(self) -> (EndpointId, bool) {
+    /// The endpoint, and whether it failed, as soon as that is known; it is written down meanwhile.
+    async fn run(self, writing: Writing) -> (EndpointId, bool) {
         let (answered, took) = self.post().await;
         let (status, outcome, error) = match &answered {
             Ok(answered) => {
@@ -259,8 +305,13 @@ impl Post {
             gone: outcome == Outcome::Gone,
             next,
         };
-        self.finish(attempt).await;
-        (self.claimed.endpoint, failed)
+        let endpoint = self.claimed.endpoint;
+        let written = writing.written;
+        writing.tasks.spawn(async move {
+            self.finish(attempt).await;
+            written.notify_one();
+        });
+        (endpoint, failed)
     }
 
     async fn post(&self) -> (Result<Answered, &'static str>, Duration) {

@@ -20,9 +20,9 @@ const CONNECT_TIME: Duration = Duration::from_secs(5);
 const TOTAL_TIME: Duration = Duration::from_secs(15);
 /// What is read of an answer, in bytes.
 const ANSWER: usize = 1_024;
-/// Connections that are kept for the next delivery to the same host, as many as a few busy endpoints of it use, and for
-/// how long.
-const IDLE_CONNECTIONS: usize = 64;
+/// Connections that are kept for the next delivery to the same host, as many as the endpoints of one account use, and for
+/// how long. With fewer, posts that are claimed together open what the ones before have just closed.
+const IDLE_CONNECTIONS: usize = 256;
 const IDLE_TIME: Duration = Duration::from_secs(30);
 
 /// How a name becomes addresses.
