@@ -91,6 +91,9 @@ pub fn hash(key: &SecretKey) -> Result<Phc, store::Error> {
 /// flood of guesses made a replica grow by hundreds of megabytes.
 type Workspace = Vec<Block>;
 
+/// How long one is kept for the next verification.
+const WORKSPACE_KEPT: Duration = Duration::from_secs(5);
+
 /// Whether the hash is the key's, by the parameters that it names. The outputs are compared in constant time.
 fn is_hash_of(phc: &Phc, key: &SecretKey, workspace: &mut Workspace) -> Option<bool> {
     let phc = PasswordHash::new(&phc.0).ok()?;
@@ -211,8 +214,8 @@ pub struct Keys {
     merchants: Rows<KeyRecord>,
     services: Rows<ServiceKeyRecord>,
     hashing: Arc<Semaphore>,
-    /// At most one for each permit of `hashing`.
-    workspaces: Arc<Mutex<Vec<Workspace>>>,
+    /// Those that nobody works in, and since when: at most one for each permit of `hashing`.
+    workspaces: Arc<Mutex<Vec<(Workspace, Instant)>>>,
     waiting: AtomicUsize,
     failures: Failures,
     used: Mutex<HashSet<Used>>,
@@ -309,13 +312,20 @@ impl Keys {
         Ok(record)
     }
 
-    /// Asks which keys changed lately. The program does so every [`POLL_EVERY`].
+    /// Asks which keys changed lately, and gives back what argon2 needed for keys that nobody knew. The program does so
+    /// every [`POLL_EVERY`].
     ///
     /// # Errors
     /// When the database does not answer; then rows stop being trusted by themselves.
     pub async fn poll(&self) -> Result<(), store::Error> {
+        self.give_back_workspaces();
         self.merchants.poll(&self.store, self.start).await?;
         self.services.poll(&self.store, self.start).await
+    }
+
+    fn give_back_workspaces(&self) {
+        let mut idle = self.workspaces.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.retain(|(_, since)| since.elapsed() < WORKSPACE_KEPT);
     }
 
     /// Writes down which keys were used, off the request path. The program does so once a second.
@@ -366,9 +376,9 @@ impl Keys {
         let (key, phc, workspaces) = (key.clone(), phc.clone(), self.workspaces.clone());
         self.hashing(move || {
             let idle = || workspaces.lock().unwrap_or_else(PoisonError::into_inner);
-            let mut workspace = idle().pop().unwrap_or_default();
+            let mut workspace = idle().pop().map(|(workspace, _)| workspace).unwrap_or_default();
             let accepts = is_hash_of(&phc, &key, &mut workspace).unwrap_or(false);
-            idle().push(workspace);
+            idle().push((workspace, Instant::now()));
             accepts
         })
         .await
