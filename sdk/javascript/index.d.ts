@@ -84,7 +84,7 @@ declare namespace KashIO {
     /** The answer shows the secret, once. If it got lost, the repeat is ConflictError `secret_already_shown`: roll it. */
     create(endpoint: NewWebhookEndpoint, options?: WriteOptions): Promise<WebhookEndpoint & { secret: string }>;
     get(id: string, options?: ReadOptions): Promise<WebhookEndpoint>;
-    list(filters?: { limit?: number }, options?: ReadOptions): List<WebhookEndpoint>;
+    list(filters?: { limit?: number; starting_after?: string }, options?: ReadOptions): List<WebhookEndpoint>;
     update(id: string, changes: WebhookEndpointChange, options?: WriteOptions): Promise<WebhookEndpoint>;
     delete(id: string, options?: WriteOptions): Promise<WebhookEndpoint>;
     /** A new secret; the old one signs as well for `overlap_seconds`, a day if nothing is said. */

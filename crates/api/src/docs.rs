@@ -10,15 +10,16 @@ mod page;
 use std::sync::OnceLock;
 
 use ::guide::Guide;
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
-use wire::problem::Code;
+use wire::problem::{Code, Language};
 
 use crate::problem::Problem;
-use crate::{Api, Settings, openapi};
+use crate::{Api, Settings, headers, openapi};
 
 const STYLE: &str = include_str!("../templates/docs.css");
 
@@ -32,6 +33,7 @@ pub struct Documentation {
 
 struct Made {
     document: Bytes,
+    english: Bytes,
     page: Option<Bytes>,
     policy: String,
 }
@@ -39,10 +41,15 @@ struct Made {
 impl Documentation {
     fn get(&self, settings: &Settings) -> &Made {
         self.made.get_or_init(|| {
-            let document = openapi::document(&settings.public_url, &settings.support_email);
+            let document =
+                |language| openapi::document(&settings.public_url, &settings.support_email, language);
+            let text = |document: &Value| Bytes::from(serde_json::to_vec(document).unwrap_or_default());
+            let english = text(&document(Language::En));
+            let document = document(Language::Es);
             let page = page::render(&document, &settings.public_url, &settings.support_email, STYLE);
             Made {
-                document: serde_json::to_vec(&document).unwrap_or_default().into(),
+                document: text(&document),
+                english,
                 page: page.inspect_err(|error| tracing::error!(%error, "the page of /docs: {error}")).ok().map(Bytes::from),
                 policy: format!(
                     "default-src 'none'; style-src 'sha256-{}'; img-src data:; base-uri 'none'; form-action 'none'; \
@@ -62,10 +69,19 @@ impl Documentation {
     }
 }
 
-/// `GET /openapi.json`.
-pub async fn document(api: web::Data<Api>) -> HttpResponse {
-    let document = api.documentation.get(&api.settings).document.clone();
-    HttpResponse::Ok().content_type("application/json").body(document)
+/// `GET /openapi.json`: in Spanish, or in English for whoever prefers it.
+pub async fn document(api: web::Data<Api>, request: HttpRequest) -> HttpResponse {
+    let made = api.documentation.get(&api.settings);
+    let accepted = headers::single(request.headers(), "accept-language").map(Language::accepted);
+    let (document, language) = match accepted.unwrap_or_default() {
+        Language::Es => (&made.document, "es"),
+        Language::En => (&made.english, "en"),
+    };
+    HttpResponse::Ok()
+        .content_type("application/json")
+        .insert_header(("Content-Language", language))
+        .insert_header(("Vary", "Accept-Language"))
+        .body(document.clone())
 }
 
 /// `GET /internal/v1/openapi.json`.

@@ -3,15 +3,18 @@
 //!
 //! It is made once; `sdk/openapi.json` is the copy that clients are generated from, and a test compares the two.
 
+mod english;
 mod internal;
 mod money;
 mod operations;
 mod pages;
 mod parameters;
 mod telling;
+mod webhooks;
 
 use serde_json::{Map, Value, json};
 use wire::codes::{self, Described};
+use wire::problem::Language;
 
 use crate::routes;
 use operations::Operation;
@@ -19,19 +22,20 @@ use operations::Operation;
 pub use internal::document as internal_document;
 pub use operations::SAMPLES;
 
-const INTRODUCTION: &str = include_str!("openapi/introduction.md");
+const SPANISH: &str = include_str!("openapi/introduction.md");
+const ENGLISH: &str = include_str!("openapi/introduction.en.md");
 
 /// The document of a service that merchants reach at `public_url`.
-pub fn document(public_url: &str, support_email: &str) -> Value {
+pub fn document(public_url: &str, support_email: &str, language: Language) -> Value {
     let introduction =
-        INTRODUCTION.replace("{{public_url}}", public_url).replace("{{support}}", support_email);
+        |text: &str| text.replace("{{public_url}}", public_url).replace("{{support}}", support_email);
     let mut document = json!({
         "openapi": "3.1.0",
         "info": {
             "title": "KashIO Payments",
             "version": "1.0.1",
             "summary": "Cobre en el Perú con una Orden de Pago.",
-            "description": introduction,
+            "description": introduction(SPANISH),
             "contact": { "name": "Soporte KashIO", "email": support_email },
         },
         "servers": [{ "url": public_url, "description": "La clave decide el modo: prueba o real." }],
@@ -47,6 +51,7 @@ pub fn document(public_url: &str, support_email: &str) -> Value {
             { "name": operations::DOCUMENTS, "description": "Esta documentación. No necesita clave." },
         ],
         "paths": paths(),
+        "webhooks": webhooks::all(),
         "components": {
             "securitySchemes": {
                 "basic": {
@@ -64,6 +69,10 @@ pub fn document(public_url: &str, support_email: &str) -> Value {
         },
     });
     tidy(&mut document);
+    if language == Language::En {
+        english::translate(&mut document);
+        document["info"]["description"] = json!(introduction(ENGLISH));
+    }
     document
 }
 
@@ -248,11 +257,22 @@ mod tests {
 
     use serde_json::Value;
 
+    use wire::problem::Language;
+
     use super::{document, operations, parameters};
     use crate::routes;
 
     fn made() -> Value {
-        document("https://api.kashio.net", "soporte@kashio.net")
+        document("https://api.kashio.net", "soporte@kashio.net", Language::Es)
+    }
+
+    #[test]
+    fn every_kind_of_event_is_a_webhook() {
+        let made = made();
+        let described: BTreeSet<&str> =
+            made["webhooks"].as_object().unwrap().keys().map(String::as_str).collect();
+        let told = domain::event::EventKind::ALL.iter().map(|kind| kind.as_str()).chain(["ping"]);
+        assert_eq!(described, told.collect());
     }
 
     #[test]

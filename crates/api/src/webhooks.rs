@@ -88,14 +88,23 @@ fn understand(
     }
 }
 
-/// `GET /webhook_endpoints`: all of them, newest first.
+/// `GET /webhook_endpoints`: newest first.
 pub async fn list(call: Call<ReadWebhooks>) -> Result<PageReply, Problem> {
-    Query::read(call.query(), &[]).map_err(Problem::Told)?;
     let owner = call.owner;
+    let query = Query::read(call.query(), &["starting_after"]).map_err(Problem::Told)?;
+    let cursor = |text: &str| EndpointId::parse(text, owner.mode);
+    let after = query.cursor("starting_after", cursor).map_err(Problem::Told)?;
     let endpoints = call.api.store.read("list_webhook_endpoints", move |tx| tx.endpoints(owner).boxed());
-    let objects: Vec<Vec<u8>> =
-        endpoints.await?.iter().map(|endpoint| webhook::render(endpoint, None)).collect();
-    Ok(PageReply::new(wire::list::render(&objects, false), None, None))
+    // There are sixteen at most: the page is cut here.
+    let mut shown = endpoints.await?;
+    shown.retain(|endpoint| after.is_none_or(|after| endpoint.id < after));
+    let has_more = shown.len() > usize::from(query.limit);
+    shown.truncate(usize::from(query.limit));
+    let last = shown.last().filter(|_| has_more).map(|last| last.id.text(owner.mode));
+    let root = &call.api.settings.public_url;
+    let next = last.map(|id| next_link(&call, root, &["starting_after"], "starting_after", &id));
+    let objects: Vec<Vec<u8>> = shown.iter().map(|endpoint| webhook::render(endpoint, None)).collect();
+    Ok(PageReply::new(wire::list::render(&objects, has_more), next, None))
 }
 
 /// `GET /webhook_endpoints/{id}`.

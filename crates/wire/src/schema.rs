@@ -424,6 +424,27 @@ create_shapes! {
         /// Otro nombre de `customer`.
         payer: Option<CustomerSent>,
     }
+
+    /// El contenido del sobre `invoice`, con los otros nombres. Se pueden mezclar.
+    EnvelopedInvoiceAliases {
+        /// Otro nombre de `invoice_id`.
+        #[schema(min_length = 1, max_length = 100, examples("inv_1234567890"))]
+        external_id: String,
+        /// Otra forma de `amount` y `currency`.
+        total: Total,
+        /// Fecha y hora de su solicitud, según su reloj; como máximo 24 horas en el futuro.
+        request_datetime: Option<DateTime>,
+        /// Otro nombre de `customer`.
+        payer: Option<CustomerSent>,
+    }
+}
+
+/// Lo que lleva el sobre.
+#[derive(ToSchema)]
+#[serde(untagged)]
+enum Enveloped {
+    Fields(EnvelopedInvoice),
+    Aliases(EnvelopedInvoiceAliases),
 }
 
 /// Una orden nueva en el sobre de la edición de 2017.
@@ -431,7 +452,7 @@ create_shapes! {
 #[serde(deny_unknown_fields)]
 struct CreateInvoiceEnvelope {
     /// La orden.
-    invoice: EnvelopedInvoice,
+    invoice: Enveloped,
 }
 
 /// Lo que cambia de una orden pendiente. Los demás campos de la orden se pueden devolver tal como se leyeron: se

@@ -147,7 +147,7 @@ test('the types have every filter of the lists', () => {
   for (const [operation, name] of [['listInvoices', 'InvoiceFilters'], ['listPayments', 'PaymentFilters'], ['listEvents', 'EventFilters']]) {
     assert.deepEqual(Object.keys(fieldsOf(name)).sort(), filters[operation], operation);
   }
-  assert.deepEqual(filters.listWebhookEndpoints, ['limit']);
+  assert.deepEqual(filters.listWebhookEndpoints, ['limit', 'starting_after']);
   assert.deepEqual(filters.listDeliveries, ['limit', 'starting_after']);
 });
 

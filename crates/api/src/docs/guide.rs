@@ -123,7 +123,11 @@ mod tests {
     /// `/docs#operation` and `/docs#Shape`, wherever a page leads there.
     #[test]
     fn the_reference_has_what_the_guide_leads_to() {
-        let document = crate::openapi::document("https://api.kashio.net", "soporte@kashio.net");
+        let document = crate::openapi::document(
+            "https://api.kashio.net",
+            "soporte@kashio.net",
+            wire::problem::Language::Es,
+        );
         let reference = super::super::page::render(&document, "", "", "").unwrap();
         let reference = String::from_utf8(reference).unwrap();
         assert!(reference.contains("href=\"/docs/guide/\""), "the reference leads to the guide");

@@ -412,7 +412,11 @@ mod tests {
 
     #[test]
     fn the_page_asks_for_nothing_from_elsewhere() {
-        let document = crate::openapi::document("https://api.kashio.net", "soporte@kashio.net");
+        let document = crate::openapi::document(
+            "https://api.kashio.net",
+            "soporte@kashio.net",
+            wire::problem::Language::Es,
+        );
         let page =
             render(&document, "https://api.kashio.net", "soporte@kashio.net", super::super::STYLE).unwrap();
         let page = String::from_utf8(page).unwrap();

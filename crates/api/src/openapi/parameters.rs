@@ -233,6 +233,13 @@ pub(super) fn all() -> Map<String, Value> {
             json!({ "type": "string", "pattern": "^([1-9][0-9]{2}|1000)(px)?$", "examples": ["300"] }),
         ),
         text(
+            "endpoint.starting_after",
+            "starting_after",
+            "query",
+            "Cursor: los destinos que siguen a este.",
+            id("whe"),
+        ),
+        text(
             "delivery.starting_after",
             "starting_after",
             "query",

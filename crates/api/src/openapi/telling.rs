@@ -181,8 +181,8 @@ pub(super) fn all() -> Vec<Operation> {
                 WEBHOOKS,
                 "Listar destinos",
             ),
-            "Todos, del más nuevo al más antiguo.",
-            with(&["limit"], &COMMON),
+            "Del más nuevo al más antiguo.",
+            with(&["limit", "endpoint.starting_after"], &COMMON),
             None,
             lists("WebhookEndpointList", endpoint()),
             vec![PAGE],
@@ -314,7 +314,7 @@ pub(super) fn all() -> Vec<Operation> {
     ]
 }
 
-fn event() -> Value {
+pub(super) fn event() -> Value {
     json!({
         "id": "eve_test_2Lx8hVvQ4nRkTz7WmYb3Cd", "object": "event", "livemode": false,
         "created": "2020-01-01T05:00:01", "type": "invoice.created", "sequence": 1, "status": "new",

@@ -23,8 +23,9 @@ const OURS: [&str; 9] = [
     "www-authenticate",
 ];
 
-static PUBLIC: LazyLock<Value> =
-    LazyLock::new(|| api::openapi::document("https://api.kashio.test", "soporte@kashio.net"));
+static PUBLIC: LazyLock<Value> = LazyLock::new(|| {
+    api::openapi::document("https://api.kashio.test", "soporte@kashio.net", wire::problem::Language::Es)
+});
 static INTERNAL: LazyLock<Value> = LazyLock::new(|| api::openapi::internal_document("soporte@kashio.net"));
 
 /// Which listener was called, and so which document holds.

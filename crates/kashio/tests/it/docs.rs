@@ -27,6 +27,44 @@ async fn the_document_and_the_page_need_no_key() {
     assert_eq!((head.status, head.text.as_str()), (200, ""));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_document_speaks_the_language_of_whoever_asks() {
+    let world = World::start().await;
+    let ask = async |language: &str| {
+        let headers = [("accept-language", language)];
+        let document = world.send(Method::GET, "/openapi.json", &headers, None).await;
+        assert_eq!(document.status, 200);
+        assert!(document.header("vary").contains("Accept-Language"));
+        (document.header("content-language").to_owned(), document.json())
+    };
+    let (spanish, es) = ask("es-PE,es;q=0.9,en;q=0.8").await;
+    let (english, en) = ask("en-GB,en;q=0.9,es;q=0.1").await;
+    assert_eq!((spanish.as_str(), english.as_str()), ("es", "en"));
+    let text = |document: &serde_json::Value, path: &str| {
+        document.pointer(path).unwrap().as_str().unwrap().to_owned()
+    };
+    for (path, in_spanish, in_english) in [
+        (
+            "/webhooks/invoice.paid/post/summary",
+            "Una orden está pagada: entregue.",
+            "An invoice is paid: deliver.",
+        ),
+        ("/paths/~1v1~1payments~1invoices/post/summary", "Crear una Orden de Pago", "Create an invoice"),
+        ("/paths/~1v1~1payments~1invoices/post/tags/0", "Órdenes de Pago", "Invoices"),
+        ("/tags/0/name", "Órdenes de Pago", "Invoices"),
+    ] {
+        assert_eq!((text(&es, path).as_str(), text(&en, path).as_str()), (in_spanish, in_english), "{path}");
+    }
+    let introduction = text(&en, "/info/description");
+    assert!(
+        introduction.contains("https://api.kashio.test/v1/payments") && introduction.contains("## Errors")
+    );
+    let refusal = "/paths/~1v1~1payments~1invoices~1{id}/get/responses/404";
+    assert!(text(&en, &format!("{refusal}/description")).starts_with("Not found. Codes:\n\n- `not_found`: "));
+    let shapes = |document: &serde_json::Value| document["components"]["schemas"].as_object().unwrap().len();
+    assert_eq!(shapes(&es), shapes(&en));
+}
+
 /// The addresses that the key check gives lead there.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_account_says_where_the_documents_are() {

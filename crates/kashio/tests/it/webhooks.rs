@@ -128,6 +128,25 @@ async fn what_no_webhook_may_be_posted_to_is_refused_when_it_is_registered() {
         let made = write(&shop, Method::POST, ENDPOINTS, json!({ "url": "https://tienda.pe:8443/w" })).await;
         assert_eq!(made.status, 201);
     }
+    // A walk shows each once, the newest first.
+    let (mut walk, mut shown) = (format!("{ENDPOINTS}?limit=5"), Vec::new());
+    loop {
+        let page = read(&shop, &walk).await;
+        let listed = page.json()["data"].as_array().unwrap().clone();
+        shown.extend(listed.iter().map(|endpoint| endpoint["id"].as_str().unwrap().to_owned()));
+        let has_more = page.json()["has_more"] == true;
+        assert_eq!((listed.len(), has_more), if shown.len() < 16 { (5, true) } else { (1, false) });
+        if !has_more {
+            break;
+        }
+        walk = format!("{ENDPOINTS}?limit=5&starting_after={}", shown.last().unwrap());
+        let next = format!("?limit=5&starting_after={}>; rel=\"next\"", shown.last().unwrap());
+        assert!(page.header("link").ends_with(&next), "{}", page.header("link"));
+    }
+    let all = read(&shop, ENDPOINTS).await.json()["data"].as_array().unwrap().clone();
+    assert_eq!(shown, all.iter().map(|endpoint| endpoint["id"].as_str().unwrap()).collect::<Vec<_>>());
+    assert_eq!(read(&shop, &format!("{ENDPOINTS}?limit=0")).await.status, 400);
+    assert_eq!(read(&shop, &format!("{ENDPOINTS}?starting_after=whe_test_x")).await.status, 400);
     let full = write(&shop, Method::POST, ENDPOINTS, json!({ "url": "https://tienda.pe/w" })).await;
     assert_eq!((full.status, full.code().as_str()), (409, "endpoint_limit_reached"));
 }
