@@ -32,6 +32,8 @@ use crate::{Settings, duty};
 /// Posts at once, in all …
 const TOTAL: usize = 512;
 /// … to one endpoint that has just answered …
+const EACH_ANSWERING: usize = 64;
+/// … to one that nothing is on its way to …
 const EACH: usize = 16;
 /// … to one of which nothing is known …
 const EACH_UNKNOWN: usize = 4;
@@ -75,7 +77,7 @@ impl Known {
     const fn room(&self) -> usize {
         let each = match (self.failing, self.answered) {
             (true, _) => EACH_FAILING,
-            (false, true) => EACH,
+            (false, true) => EACH_ANSWERING,
             (false, false) => EACH_UNKNOWN,
         };
         each.saturating_sub(self.in_flight)

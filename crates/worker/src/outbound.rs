@@ -20,9 +20,8 @@ const CONNECT_TIME: Duration = Duration::from_secs(5);
 const TOTAL_TIME: Duration = Duration::from_secs(15);
 /// What is read of an answer, in bytes.
 const ANSWER: usize = 1_024;
-/// Connections that are kept for the next delivery to the same host, as many as the endpoints of one account use, and for
-/// how long. With fewer, posts that are claimed together open what the ones before have just closed.
-const IDLE_CONNECTIONS: usize = 256;
+/// How long a connection is kept for the next delivery to the same host. However many there are: posts that are claimed
+/// together would open again what the ones before have just closed, and there are never more than posts at once.
 const IDLE_TIME: Duration = Duration::from_secs(30);
 
 /// How a name becomes addresses.
@@ -120,7 +119,6 @@ impl Outbound {
             .http1_only()
             .connect_timeout(CONNECT_TIME)
             .timeout(TOTAL_TIME)
-            .pool_max_idle_per_host(IDLE_CONNECTIONS)
             .pool_idle_timeout(IDLE_TIME)
             .dns_resolver(Arc::new(Checked { targets: targets.clone(), lookup }));
         // The provider knows both versions; without TLS only plain targets (loopback, for development) are reached.
