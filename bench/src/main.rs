@@ -20,6 +20,7 @@
 
 mod cpu;
 mod ground;
+mod hot;
 mod life;
 mod load;
 mod pgbench;
@@ -94,6 +95,15 @@ enum What {
     Webhooks,
     /// Memory, and the time from the start to the first answer.
     Life,
+    /// Calls one of the functions that every request goes through, so that its instructions can be counted; without a name
+    /// it tells their names.
+    Hot {
+        /// Which.
+        name: Option<String>,
+        /// How often.
+        #[arg(long, default_value_t = 1_000)]
+        times: u32,
+    },
     /// Lists and creates among many invoices, against the same among ten thousand. Not a part of `all`.
     Sizes {
         /// So many invoices.
@@ -134,6 +144,10 @@ fn main() -> ExitCode {
     if std::env::args_os().next().is_some_and(|name| name == "kashio") {
         return kashio::cli::run();
     }
+    let options = Options::parse();
+    if let What::Hot { name, times } = &options.what {
+        return hot(name.as_deref(), *times);
+    }
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -141,13 +155,28 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(measure(Options::parse())) {
+    match runtime.block_on(measure(options)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("bench: {error}");
             ExitCode::FAILURE
         }
     }
+}
+
+/// Calls one function so often, or tells the names of all.
+fn hot(name: Option<&str>, times: u32) -> ExitCode {
+    let all = hot::all().unwrap_or_default();
+    let Some(name) = name else {
+        all.iter().for_each(|hot| println!("{}", hot.name));
+        return ExitCode::SUCCESS;
+    };
+    let Some(hot) = all.iter().find(|hot| hot.name == name) else {
+        eprintln!("bench: {name} is none of the functions; `bench hot` tells their names");
+        return ExitCode::FAILURE;
+    };
+    (0..times).for_each(|_| (hot.call)());
+    ExitCode::SUCCESS
 }
 
 async fn measure(options: Options) -> Outcome<()> {
@@ -163,7 +192,7 @@ async fn measure(options: Options) -> Outcome<()> {
             let reads = [Ask::Replay, Ask::Get, Ask::List].map(|ask| Row::of(ask, 64));
             creates.into_iter().chain(reads).collect()
         }
-        What::Latency | What::Webhooks | What::Life | What::Sizes { .. } => Vec::new(),
+        What::Latency | What::Webhooks | What::Life | What::Hot { .. } | What::Sizes { .. } => Vec::new(),
     };
     let measured = if rows.is_empty() { Vec::new() } else { compare(&rows, &options).await? };
     let mut figures: Vec<Figure> = measured.iter().flat_map(Measured::figures).collect();
