@@ -1,4 +1,4 @@
-//! `cargo bench -p bench`: nanoseconds of the functions that every request goes through. For a figure that does not change
+//! `cargo bench -p bench --bench hot`: nanoseconds of the functions that every request goes through. For a figure that does not change
 //! with the machine's load, `bench/instructions`.
 
 #![allow(missing_docs, reason = "criterion's macros make public items without any")]
