@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use sqlx::postgres::PgPoolOptions;
 
 use crate::keys_under_load::either;
+use crate::machine;
 use crate::webhooks::subscribe;
 use crate::world::{Answer, INVOICES, Merchant, World, order};
 
@@ -216,6 +217,7 @@ async fn each_event_is_told_once_dense_and_in_order_whatever_happens_meanwhile()
 /// its events. (It did, and the feed stood still, each turn ended by the statement's time-out.)
 #[tokio::test(flavor = "multi_thread")]
 async fn a_burst_into_a_young_feed_is_numbered_at_once_and_in_its_order() {
+    let _machine = machine::alone().await;
     let world = World::with(|settings| settings.webhooks.loopback = true).await;
     let (shop, neighbour) = (world.merchant(Mode::Test).await, world.merchant(Mode::Live).await);
     for (shop, name) in [(&shop, "a"), (&shop, "b"), (&neighbour, "c")] {

@@ -24,6 +24,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{MissedTickBehavior, interval_at, sleep, sleep_until};
 
 use crate::keys::wrong_secret_by;
+use crate::machine;
 use crate::replica::{Replica, Wire};
 use crate::world::{Console, Merchant, World, an_address};
 
@@ -41,11 +42,13 @@ pub fn either<T>(short: T, long: T) -> T {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_revoked_key_in_use_everywhere_is_refused_everywhere_within_two_seconds() {
+    let _machine = machine::alone().await;
     revoke_under_load(false).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_revoked_key_is_refused_also_by_a_replica_whose_polls_vanish() {
+    let _machine = machine::alone().await;
     revoke_under_load(true).await;
 }
 
@@ -112,6 +115,7 @@ async fn revoke_under_load(polls_vanish: bool) {
 /// What froze stays frozen and is never closed: a replica must give it up by itself.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replica_whose_polls_vanished_serves_on_and_is_well_again_after() {
+    let _machine = machine::alone().await;
     let world = World::start().await;
     let wire = Wire::to(world.database.url()).await;
     let replica = Replica::start(&wire.url).await;
@@ -140,6 +144,7 @@ async fn a_replica_whose_polls_vanished_serves_on_and_is_well_again_after() {
 /// Its owner changes from one key to the next at leisure, with two replicas in use.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rolled_key_is_accepted_to_its_end_and_its_successor_from_its_beginning() {
+    let _machine = machine::alone().await;
     let rolls = either(1, 10);
     let world = World::start().await;
     let other = serve::start(&world.settings).await.unwrap();
@@ -187,6 +192,7 @@ async fn a_rolled_key_is_accepted_to_its_end_and_its_successor_from_its_beginnin
 /// one that they guess at.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flood_of_bad_keys_costs_others_little() {
+    let _machine = machine::alone().await;
     let (flood_pace, pace, seconds) = either((200, 50, 5), (2_000, 200, 20));
     let seed: u64 = rand::random();
     println!("seed {seed}");

@@ -30,6 +30,7 @@ mod keys;
 mod keys_under_load;
 mod listening;
 mod lists;
+mod machine;
 mod money_races;
 mod money_under_load;
 mod operator;

@@ -17,6 +17,7 @@ use tokio::time::sleep;
 
 use crate::bank::{Bank, now};
 use crate::keys_under_load::either;
+use crate::machine;
 use crate::world::{Merchant, World, order};
 
 /// Numbers that no invoice of today has, each with its check digit.
@@ -51,7 +52,8 @@ async fn many(world: &World, shop: &Merchant, ktins: &[String], seconds: i64) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn many_orders_of_one_instant_are_soon_stored_as_expired_while_merchants_go_on() {
-    // Two rates of a second or two each, next to other tests: what spoils one of three series is no fault of ours.
+    let _machine = machine::alone().await;
+    // Two rates of a second or two each: what else a machine does may spoil one of three series.
     for _ in 1..=3 {
         let (what, alone, meanwhile) = orders_of_one_instant().await;
         println!("{what}; creates a second: {alone} alone, {meanwhile} meanwhile");
@@ -148,6 +150,7 @@ async fn rate_of_creates(
 /// A bank has about three seconds for the payer at its counter; here are 300 ms of them.
 #[tokio::test(flavor = "multi_thread")]
 async fn banks_are_answered_quickly_at_half_of_what_the_service_can_take() {
+    let _machine = machine::alone().await;
     let (tellers, seconds) = either((4, 2), (16, 10));
     let world = World::with(|settings| settings.database.connections = 16).await;
     let (console, shop) = (world.console().await, world.merchant(Mode::Live).await);

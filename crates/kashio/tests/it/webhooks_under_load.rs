@@ -22,6 +22,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 
 use crate::keys_under_load::either;
+use crate::machine;
 use crate::receiver::{Received, Receiver};
 use crate::webhooks::{miscounted, subscribe, until};
 use crate::world::{Merchant, World, order};
@@ -67,6 +68,7 @@ async fn first_answered(polls: &[Poll]) -> Option<usize> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_who_wait_hold_no_connection_and_hold_up_nobody() {
+    let _machine = machine::alone().await;
     const EACH: usize = 20;
     let (feeds, calls) = either((10, 200), (50, 2_000));
     // Fewer places than there are who wait: they hold none.
@@ -180,6 +182,7 @@ async fn hanging() -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn endpoints_that_hang_hold_up_nobody_but_themselves() {
+    let _machine = machine::alone().await;
     // Of each shop's endpoints one in five hangs; a post to it is given up after 15 s.
     let (shops, endpoints, hang, rounds) = either((5, 5, 1, 40), (10, 10, 2, 300));
     let world = World::working(|settings| settings.database.connections = 16).await;
@@ -279,6 +282,7 @@ const CUT_OFF: &str =
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_lost_when_workers_die_and_receivers_fail() {
+    let _machine = machine::alone().await;
     let (sales, kills) = either((150, 5), (2_500, 20));
     let seed: u64 = rand::random();
     println!("seed {seed}");

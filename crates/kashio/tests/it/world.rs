@@ -1,6 +1,7 @@
 //! The world that stories happen in: a service, its database, and merchants who call it.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use domain::account::{Account, Mode, Owner};
@@ -20,6 +21,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::contract::{self, Listener};
+use crate::machine::{self, Place};
 
 /// A running service.
 pub struct World {
@@ -29,6 +31,7 @@ pub struct World {
     pub settings: Settings,
     running: Option<Running>,
     works: bool,
+    _machine: Arc<Place>,
 }
 
 /// An answer, whole.
@@ -91,6 +94,7 @@ impl World {
     pub async fn with(change: impl FnOnce(&mut Settings)) -> World {
         // What the service has to say is printed with a test that fails.
         kashio::telemetry::start(kashio::telemetry::Format::Test);
+        let machine = machine::shared().await;
         kashio::use_ring();
         let prepare = async |url: String| {
             let options = url.parse()?;
@@ -112,7 +116,7 @@ impl World {
         let sql = PgPoolOptions::new().max_connections(2).connect(database.url()).await.unwrap();
         let running = serve::start(&settings).await.unwrap();
         let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        World { database, sql, client, settings, running: Some(running), works: false }
+        World { database, sql, client, settings, running: Some(running), works: false, _machine: machine }
     }
 
     /// A world in which what happens without anybody asking for it happens, and receivers live on this machine.
