@@ -22,6 +22,8 @@ pub struct Usage {
 pub struct Used {
     pub service: Duration,
     pub postgres: Duration,
+    /// Those who load or receive: this process.
+    pub load: Duration,
     /// Of the whole machine, what programs that belong to no measurement took: 0 to 1.
     pub background: f64,
 }
@@ -29,6 +31,11 @@ pub struct Used {
 impl Usage {
     /// Reads `/proc`.
     pub fn now(ground: &Ground) -> Outcome<Usage> {
+        Usage::of(ground, ground.service_pid())
+    }
+
+    /// The same with another process in the service's place.
+    pub fn of(ground: &Ground, service: u32) -> Outcome<Usage> {
         let mut postgres = times(ground.postgres_pid())?.iter().sum();
         for entry in fs::read_dir("/proc")? {
             let name = entry?.file_name();
@@ -38,7 +45,7 @@ impl Usage {
                 postgres += times(pid).map(|[user, system, ..]| user + system).unwrap_or_default();
             }
         }
-        let [user, system, ..] = times(ground.service_pid())?;
+        let [user, system, ..] = times(service)?;
         let machine = fs::read_to_string("/proc/stat")?;
         let fields = machine.lines().next().unwrap_or_default().split_whitespace().skip(1);
         let fields: Vec<u64> = fields.filter_map(|field| field.parse().ok()).collect();
@@ -60,6 +67,7 @@ impl Usage {
         Used {
             service: ticks(service),
             postgres: ticks(postgres),
+            load: ticks(load),
             background: ticks(others).as_secs_f64() / whole,
         }
     }

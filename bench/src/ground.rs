@@ -75,7 +75,19 @@ impl Ground {
         ground.scripts.build(&ground.sql).await?;
         ground.seed()?;
         ground.recount().await?;
+        if command == "run" {
+            ground.numbered().await?;
+        }
         Ok(ground)
+    }
+
+    /// Waits until every event has its number: whoever registers afterwards is told of none of them.
+    async fn numbered(&self) -> Outcome<()> {
+        let is_left = "select exists (select from events where sequence is null)";
+        while sqlx::query_scalar(is_left).fetch_one(&self.sql).await? {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Ok(())
     }
 
     async fn ready(&mut self) -> Outcome<()> {
@@ -194,6 +206,12 @@ impl Drop for Ground {
 
 /// A worker's process.
 pub struct Worker(Child);
+
+impl Worker {
+    pub fn pid(&self) -> u32 {
+        self.0.id()
+    }
+}
 
 impl Drop for Worker {
     fn drop(&mut self) {

@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 use worker::outbound::Outbound;
 
+use crate::cpu::Usage;
 use crate::ground::Ground;
 use crate::load::{self, Ask};
 use crate::report::Figure;
@@ -68,11 +69,19 @@ pub async fn rate(rounds: u32, time: Duration) -> Outcome<Figure> {
         let before = sink.got();
         let worker = ground.worker()?;
         sink.wait(before + 1).await?;
-        let began = Instant::now();
+        let (began, before_all) = (Instant::now(), Usage::of(&ground, worker.pid())?);
         let last = sink.wait(before + 1_000 * ENDPOINTS).await?;
+        let used = Usage::of(&ground, worker.pid())?.since(&before_all);
         drop(worker);
         let delivered = ratio(1_000 * ENDPOINTS - 1, (last - began).as_secs_f64());
-        println!("round {round} of {rounds}: webhooks {delivered:.0}/s, the client alone {alone:.0}/s");
+        let each = |time: Duration| time.as_secs_f64() * 1e6 / ratio(1_000 * ENDPOINTS, 1.0);
+        println!(
+            "round {round} of {rounds}: webhooks {delivered:.0}/s, the client alone {alone:.0}/s; each {:.0} µs of \
+             Postgres, {:.0} of the worker, {:.0} of the receiver",
+            each(used.postgres),
+            each(used.service),
+            each(used.load)
+        );
         figure.add(delivered / alone);
         // What was sent but not written down yet is sent again by the next worker.
         sleep(Duration::from_millis(200)).await;
