@@ -4,7 +4,7 @@
 //! An open delivery that is looked for by its id is told by `finished`, not by its status: that would let Postgres look
 //! through the index of the open ones, which it believes to be empty whenever it counted at a quiet time.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -257,19 +257,7 @@ impl Tx {
         let (accounts, livemodes): (Vec<_>, Vec<_>) = done.iter().map(|(claimed, _)| each(claimed)).unzip();
         let events: Vec<_> = done.iter().map(|(claimed, _)| claimed.event.map(EventId::uuid)).collect();
         let endpoints: Vec<_> = done.iter().map(|(claimed, _)| claimed.endpoint.uuid()).collect();
-        sqlx::query!(
-            r#"
-            select id from events
-            where (account_id, livemode, id) in (select * from unnest($1::uuid[], $2::boolean[], $3::uuid[]))
-            order by account_id, livemode, id
-            for update
-            "#,
-            &accounts,
-            &livemodes,
-            &events as _,
-        )
-        .fetch_all(self.connection())
-        .await?;
+        self.lock_events(done).await?;
         let finished = sqlx::query_scalar!(
             r#"
             with given as (
@@ -278,18 +266,26 @@ impl Tx {
                     $7::smallint[], $8::bytea[])
                     as given (account_id, livemode, id, attempt, at, duration_ms, answered, answer)
             ),
+            -- Each by its key: what joins `deliveries` as a whole is planned for what it held an hour ago, and may read all
+            -- of it for a handful.
+            found as materialized (
+                select given.*, place from given cross join lateral (
+                    select ctid as place from deliveries
+                    where deliveries.account_id = given.account_id and deliveries.livemode = given.livemode
+                      and deliveries.id = given.id and deliveries.attempt = given.attempt and finished is null
+                    for update
+                ) at_hand
+            ),
             finished as (
                 update deliveries
                 set status = 'delivered', next_at = now(), finished = now()
-                from given
-                where deliveries.account_id = given.account_id and deliveries.livemode = given.livemode
-                  and deliveries.id = given.id and deliveries.attempt = given.attempt and finished is null
-                returning deliveries.account_id, deliveries.livemode, deliveries.id, event, round,
-                          deliveries.attempt, at, duration_ms, answered, answer
+                where ctid = any (array(select place from found))
+                returning account_id, livemode, id, event, round
             ),
             attempted as (
                 insert into attempts (account_id, livemode, delivery, number, at, duration_ms, status, answer)
-                select account_id, livemode, id, attempt, at, duration_ms, answered, answer from finished
+                select account_id, livemode, id, attempt, at, duration_ms, answered, answer
+                from found where id in (select id from finished)
             ),
             counted as (
                 update events
@@ -338,6 +334,32 @@ impl Tx {
         .execute(self.connection())
         .await?;
         Ok(finished.into_iter().map(DeliveryId::from_uuid).collect())
+    }
+
+    /// Locks the events of deliveries in the order of their keys, each by its key.
+    async fn lock_events(&mut self, done: &[(Claimed, Attempt)]) -> Result<(), Error> {
+        let key = |claimed: &Claimed| {
+            let owner = claimed.owner;
+            claimed.event.map(|event| (owner.account.uuid(), owner.mode.is_live(), event.uuid()))
+        };
+        let keys: BTreeSet<_> = done.iter().filter_map(|(claimed, _)| key(claimed)).collect();
+        sqlx::query!(
+            r#"
+            select locked.id from unnest($1::uuid[], $2::boolean[], $3::uuid[]) as given (account_id, livemode, id)
+            cross join lateral (
+                select id from events
+                where events.account_id = given.account_id and events.livemode = given.livemode
+                  and events.id = given.id
+                for update
+            ) locked
+            "#,
+            &keys.iter().map(|(account, _, _)| *account).collect::<Vec<_>>(),
+            &keys.iter().map(|(_, livemode, _)| *livemode).collect::<Vec<_>>(),
+            &keys.iter().map(|(_, _, event)| *event).collect::<Vec<_>>(),
+        )
+        .fetch_all(self.connection())
+        .await?;
+        Ok(())
     }
 
     async fn finish(&mut self, claimed: &Claimed, attempt: Attempt) -> Result<Finished, Error> {

@@ -10,10 +10,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use domain::account::Owner;
 use domain::delivery::{Next, Outcome};
 use domain::id::{EndpointId, EventId};
 use domain::signature::signatures;
 use futures_util::FutureExt;
+use quick_cache::Weighter;
+use quick_cache::unsync::Cache;
 use store::Store;
 use store::deliveries::{Attempt, Claimed, Finished, Room};
 use store::events::{Subject, Told};
@@ -31,18 +34,24 @@ use crate::{Settings, duty};
 
 /// Posts at once, in all …
 const TOTAL: usize = 512;
+/// Results that wait to be written down: beyond so many there are no more posts.
+const UNWRITTEN: usize = 1_024;
 /// … to one endpoint that has just answered …
 const EACH_ANSWERING: usize = 64;
-/// … to one that nothing is on its way to …
+/// … to one that nothing was on its way to lately …
 const EACH: usize = 16;
 /// … to one of which nothing is known …
 const EACH_UNKNOWN: usize = 4;
 /// … and to one whose last attempt failed.
 const EACH_FAILING: usize = 2;
+/// How long it is remembered that an endpoint answered.
+const ANSWERED_LATELY: Duration = Duration::from_secs(1);
 /// How often it looks by itself.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// How long room is gathered before the next claim.
 const GATHER: Duration = Duration::from_millis(10);
+/// How much of what was posted is kept at hand.
+const RENDERED_BYTES: usize = 4 << 20;
 /// Times that a result is written again, when the database did not take it.
 const WRITES: u32 = 3;
 
@@ -54,6 +63,7 @@ pub(crate) struct Deliverer {
     settings: Arc<Settings>,
     due: Arc<Notify>,
     endpoints: HashMap<EndpointId, Known>,
+    rendered: Rendered,
     posts: JoinSet<(EndpointId, bool)>,
     writing: Writing,
 }
@@ -65,11 +75,23 @@ struct Writing {
     written: Arc<Notify>,
 }
 
-/// What is known of an endpoint while something is on its way there, or its last attempt failed.
+/// Bodies that were posted lately: an event goes to each of its owner's endpoints, and its bytes are always the same.
+type Rendered = Cache<(Owner, EventId), Bytes, Size>;
+
+#[derive(Clone)]
+struct Size;
+
+impl<K> Weighter<K, Bytes> for Size {
+    fn weight(&self, _: &K, body: &Bytes) -> u64 {
+        body.len() as u64
+    }
+}
+
+/// What is known of an endpoint while something is on its way there, or was lately, or its last attempt failed.
 #[derive(Default)]
 struct Known {
     in_flight: usize,
-    answered: bool,
+    answered: Option<Instant>,
     failing: bool,
 }
 
@@ -77,10 +99,15 @@ impl Known {
     const fn room(&self) -> usize {
         let each = match (self.failing, self.answered) {
             (true, _) => EACH_FAILING,
-            (false, true) => EACH_ANSWERING,
-            (false, false) => EACH_UNKNOWN,
+            (false, Some(_)) => EACH_ANSWERING,
+            (false, None) => EACH_UNKNOWN,
         };
         each.saturating_sub(self.in_flight)
+    }
+
+    fn is_worth_knowing(&self) -> bool {
+        let lately = self.answered.is_some_and(|answered| answered.elapsed() < ANSWERED_LATELY);
+        self.in_flight > 0 || self.failing || lately
     }
 }
 
@@ -94,6 +121,7 @@ impl Deliverer {
             settings,
             due,
             endpoints: HashMap::new(),
+            rendered: Cache::with_weighter(RENDERED_BYTES / 1_024, RENDERED_BYTES as u64, Size),
             posts: JoinSet::new(),
             writing: Writing::default(),
         }
@@ -129,7 +157,7 @@ impl Deliverer {
 
     /// How many more may be under way.
     fn free(&self) -> usize {
-        TOTAL.saturating_sub(self.posts.len() + self.writing.tasks.len())
+        if self.writing.tasks.len() < UNWRITTEN { TOTAL.saturating_sub(self.posts.len()) } else { 0 }
     }
 
     /// Waits until there is room that is worth a claim, which looks at every endpoint that waits: half of what is under
@@ -147,7 +175,8 @@ impl Deliverer {
         // Nobody is posted to: only what is being written may be in the way.
         if under_way == 0 {
             tokio::select! {
-                () = self.writing.written.notified(), if self.free() == 0 => {}
+                // One of a group that is written together: the others follow.
+                () = self.writing.written.notified(), if self.free() == 0 => sleep(GATHER).await,
                 () = sleep(time) => {}
             }
         }
@@ -169,9 +198,8 @@ impl Deliverer {
         if let Some(known) = self.endpoints.get_mut(&endpoint) {
             known.in_flight = known.in_flight.saturating_sub(1);
             known.failing = failed;
-            known.answered |= !failed;
-            if known.in_flight == 0 && !known.failing {
-                self.endpoints.remove(&endpoint);
+            if !failed {
+                known.answered = Some(Instant::now());
             }
         }
     }
@@ -182,6 +210,7 @@ impl Deliverer {
         if free == 0 {
             return Ok(true);
         }
+        self.endpoints.retain(|_, known| known.is_worth_knowing());
         let size = |size: usize| i64::try_from(size).unwrap_or(i64::MAX);
         let busy = self.endpoints.iter().map(|(endpoint, known)| (*endpoint, size(known.room())));
         let room =
@@ -211,27 +240,34 @@ impl Deliverer {
         Ok(count >= free)
     }
 
-    /// The bodies of what was claimed, each rendered once, in the version that was pinned when it happened.
-    async fn bodies(&self, claimed: &[Claimed]) -> Result<HashMap<EventId, Bytes>, store::Error> {
-        let mut ids: Vec<_> =
-            claimed.iter().filter_map(|claimed| Some((claimed.owner, claimed.event?))).collect();
-        ids.sort_unstable();
-        ids.dedup();
-        let events = if ids.is_empty() {
-            Vec::new()
-        } else {
+    /// The bodies of what was claimed, in the version that was pinned when it happened.
+    async fn bodies(&mut self, claimed: &[Claimed]) -> Result<HashMap<EventId, Bytes>, store::Error> {
+        let (mut bodies, mut unknown) = (HashMap::new(), Vec::new());
+        for claimed in claimed {
+            let Some(event) = claimed.event else {
+                let body = wire::event::render_ping(claimed.id, claimed.owner.mode, claimed.at);
+                bodies.insert(ping_key(claimed), Bytes::from(body));
+                continue;
+            };
+            match self.rendered.get(&(claimed.owner, event)) {
+                Some(body) => drop(bodies.insert(event, body.clone())),
+                None => unknown.push((claimed.owner, event)),
+            }
+        }
+        unknown.sort_unstable();
+        unknown.dedup();
+        if !unknown.is_empty() {
             let find = self.store.read::<_, store::Error, _>("find_events", move |tx| {
-                let ids = ids.clone();
-                async move { tx.events_of(&ids).await }.boxed()
+                let unknown = unknown.clone();
+                async move { tx.events_of(&unknown).await }.boxed()
             });
-            find.await?
-        };
-        let told = events.iter().map(|event| (event.id, self.render(event)));
-        let pings = claimed.iter().filter(|claimed| claimed.event.is_none()).map(|claimed| {
-            let body = wire::event::render_ping(claimed.id, claimed.owner.mode, claimed.at);
-            (ping_key(claimed), Bytes::from(body))
-        });
-        Ok(told.chain(pings).collect())
+            for event in find.await? {
+                let body = self.render(&event);
+                self.rendered.insert((event.owner, event.id), body.clone());
+                bodies.insert(event.id, body);
+            }
+        }
+        Ok(bodies)
     }
 
     fn render(&self, event: &Told) -> Bytes {

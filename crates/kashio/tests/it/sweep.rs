@@ -17,6 +17,14 @@ async fn world() -> World {
     World::with(|settings| settings.webhooks.loopback = true).await
 }
 
+/// An id that was made at a moment: its milliseconds, then chance.
+fn id_at(moment: &str) -> String {
+    format!(
+        "encode(substr(int8send((extract(epoch from {moment}) * 1000)::bigint), 3)
+            || substr(uuid_send(gen_random_uuid()), 7), 'hex')::uuid"
+    )
+}
+
 /// Rows that the sweep takes of each kind in one turn.
 const BATCH: i64 = 500;
 
@@ -40,13 +48,15 @@ async fn what_was_kept_long_enough_goes_a_batch_at_a_time() {
             ),
             format!(
                 "insert into attempts (delivery, number, at, duration_ms, account_id, livemode)
-                 select gen_random_uuid(), 1, {}, 5, {of}, generate_series(1, {count})",
+                 select {}, 1, {}, 5, {of}, generate_series(1, {count})",
+                id_at(&ago(30)),
                 ago(30)
             ),
             format!(
                 "insert into deliveries (id, endpoint, round, created, status, next_at, finished, account_id, livemode)
-                 select gen_random_uuid(), id, 0, {0}, 'delivered', {0}, {0}, {of}, generate_series(1, {count})",
-                ago(90)
+                 select {1}, id, 0, {0}, 'delivered', {0}, {0}, {of}, generate_series(1, {count})",
+                ago(90),
+                id_at(&ago(90))
             ),
         ] {
             world.execute(&statement).await;

@@ -108,7 +108,7 @@ fn locks(statement: &str) -> Option<String> {
             let lock = if rest.first() == Some(&"concurrently") { "SHARE UPDATE EXCLUSIVE" } else { "SHARE" };
             on(lock, after("on"))
         }
-        ["drop", "index", "concurrently", index, ..] => on("SHARE UPDATE EXCLUSIVE", Some(index)),
+        ["drop", "index", "concurrently", ..] => on("SHARE UPDATE EXCLUSIVE", after("concurrently")),
         ["drop", "index" | "table" | "view" | "materialized", ..] => {
             on("ACCESS EXCLUSIVE", after(words.get(1).copied().unwrap_or_default()))
         }
@@ -173,6 +173,7 @@ mod tests {
             ("update a set b = 1", Some("ROW EXCLUSIVE on a")),
             ("insert into a (b) values (1)", Some("ROW EXCLUSIVE on a")),
             ("drop table if exists a", Some("ACCESS EXCLUSIVE on a")),
+            ("drop index concurrently if exists a", Some("SHARE UPDATE EXCLUSIVE on a")),
             ("grant select on a to b", None),
             ("create function f() returns int as $$ select 1 $$", None),
         ] {
