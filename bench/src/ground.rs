@@ -73,7 +73,7 @@ impl Ground {
         // One invoice by HTTP: the references are built from its rows.
         load::once(&ground, Ask::Create).await?;
         ground.scripts.build(&ground.sql).await?;
-        ground.seed()?;
+        ground.seed().await?;
         ground.recount().await?;
         if command == "run" {
             ground.numbered().await?;
@@ -142,8 +142,10 @@ impl Ground {
         self.scripts.grow(&self.sql, SEEDED + 1, rows).await
     }
 
-    fn seed(&mut self) -> Outcome<()> {
+    async fn seed(&mut self) -> Outcome<()> {
         self.scripts.seed(&self.program.url, SEEDED)?;
+        // Whether Postgres counts its rows by itself in time would depend on the minute.
+        sqlx::query("vacuum analyze").execute(&self.sql).await?;
         self.runs = 1;
         Ok(())
     }
