@@ -1,8 +1,6 @@
 //! The list of routes. The server is built from it, and so is the test that meets every route with every
 //! stranger: a route that is not here does not exist, and one that is can not be forgotten.
 
-use std::collections::BTreeMap;
-
 use actix_web::http::Method;
 use actix_web::{
     FromRequest, Handler, HttpRequest, HttpResponse, Responder, Route as ActixRoute, guard, web,
@@ -130,14 +128,18 @@ pub fn configure(config: &mut web::ServiceConfig) {
     configure_all(config, all().into_iter().map(|route| (route.method, route.path.to_owned(), route.handle)));
 }
 
-/// One resource for each path, which knows its methods.
+/// One resource for each path, which knows its methods. A path is looked for in the order of the list, each pattern with a
+/// regular expression: what is asked for most comes first.
 pub(crate) fn configure_all(
     config: &mut web::ServiceConfig,
     routes: impl Iterator<Item = (Method, String, Handle)>,
 ) {
-    let mut by_path: BTreeMap<String, Vec<(Method, Handle)>> = BTreeMap::new();
+    let mut by_path: Vec<(String, Vec<(Method, Handle)>)> = Vec::new();
     for (method, path, handle) in routes {
-        by_path.entry(path).or_default().push((method, handle));
+        match by_path.iter_mut().find(|(known, _)| *known == path) {
+            Some((_, handles)) => handles.push((method, handle)),
+            None => by_path.push((path, vec![(method, handle)])),
+        }
     }
     for (path, routes) in by_path {
         let allow = allowed(routes.iter().map(|(method, _)| method));
@@ -177,4 +179,27 @@ fn allowed<'m>(all: impl Iterator<Item = &'m Method>) -> String {
     }
     methods.push("OPTIONS");
     methods.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::dev::ResourceDef;
+
+    use super::*;
+
+    #[test]
+    fn no_route_hides_one_behind_it() {
+        let inside = crate::internal::routes::all();
+        let of_inside: Vec<&str> = inside.iter().map(|route| route.path.as_str()).collect();
+        let public = all();
+        let of_public: Vec<&str> = public.iter().map(|route| route.path).collect();
+        for paths in [of_public, of_inside] {
+            for (place, path) in paths.iter().enumerate() {
+                let hides = paths[..place]
+                    .iter()
+                    .find(|earlier| *earlier != path && ResourceDef::new(**earlier).is_match(path));
+                assert_eq!(hides, None, "{path}");
+            }
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, Timelike, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, Timelike, Utc};
 
 use crate::field::Wrong;
 
@@ -123,9 +123,19 @@ impl Moment {
 /// Naive UTC, `yyyy-MM-ddThh:mm:ss`.
 impl fmt::Display for Moment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // As chrono documents it, ISO 8601, and no fraction where there is none. A format would be read anew each time.
-        let naive: NaiveDateTime = self.to_utc().naive_utc();
-        write!(f, "{naive:?}")
+        let at = self.to_utc().naive_utc();
+        let (Ok(year @ 0..=9_999), month, day) = (u32::try_from(at.year()), at.month(), at.day()) else {
+            // As chrono documents it, ISO 8601, and no fraction where there is none.
+            return write!(f, "{at:?}");
+        };
+        // Several in every answer: a format would be read anew each time.
+        let mut text = *b"0000-00-00T00:00:00";
+        let pairs = [year / 100, year % 100, month, day, at.hour(), at.minute(), at.second()];
+        for (place, number) in [0, 2, 5, 8, 11, 14, 17].into_iter().zip(pairs) {
+            text[place] += (number / 10) as u8;
+            text[place + 1] += (number % 10) as u8;
+        }
+        f.write_str(std::str::from_utf8(&text).unwrap_or_default())
     }
 }
 

@@ -12,7 +12,7 @@ use domain::payment::{Payment, PaymentStatus};
 use domain::time::Moment;
 use sqlx::postgres::PgRow;
 use sqlx::types::Json;
-use sqlx::{FromRow, Postgres, QueryBuilder, Row as _};
+use sqlx::{Postgres, QueryBuilder, Row as _};
 
 use crate::invoices::Row as InvoiceRow;
 use crate::{Error, Store, Tx};
@@ -138,6 +138,9 @@ pub struct Head {
     pub sequence: i64,
 }
 
+/// Where the invoice's columns begin in [`COLUMNS`].
+const INVOICE_FROM: usize = 10;
+
 const COLUMNS: &str = "events.id as event_id, events.account_id as event_account, events.livemode as event_livemode, \
      events.created as event_created, events.type as event_type, events.sequence as event_sequence, \
      events.status as event_status, events.api_version, events.facts, events.endpoint, \
@@ -202,7 +205,8 @@ impl Tx {
                 sql.push(if turned { " order by events.id asc" } else { " order by events.id desc" });
             }
         }
-        sql.push(" limit ").push_bind(i64::from(limit) + 1);
+        // Written, not bound: a plan for any limit would be made anew each time.
+        sql.push(" limit ").push(u32::from(limit) + 1);
         let rows: Vec<PgRow> = sql.build().fetch_all(self.connection()).await?;
         let has_more = rows.len() > usize::from(limit);
         let page = rows.iter().take(limit.into()).map(told);
@@ -329,7 +333,8 @@ fn told(row: &PgRow) -> Result<Told, Error> {
         }
         None => {
             let Json(facts) = row.try_get::<Json<Snapshot>, _>("facts")?;
-            let mut invoice = InvoiceRow::from_row(row)?.invoice(owner).ok_or_else(corrupt)?;
+            let mut invoice =
+                InvoiceRow::from_place(row, INVOICE_FROM)?.invoice(owner).ok_or_else(corrupt)?;
             (invoice.version, invoice.terms, invoice.status) = (facts.version, facts.terms, facts.status);
             let payment = payment(row, &invoice)?.map(Box::new);
             Subject::Invoice(Box::new(invoice), payment)

@@ -122,6 +122,13 @@ pub(crate) struct Body<'a> {
 
 /// The invoice's JSON.
 pub fn render(seen: &Seen<'_>, view: View<'_>) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(USUAL_SIZE);
+    render_into(&mut bytes, seen, view);
+    bytes
+}
+
+/// The same, at the end of `bytes`.
+pub fn render_into(bytes: &mut Vec<u8>, seen: &Seen<'_>, view: View<'_>) {
     let (invoice, order, terms) = (seen.invoice, &seen.invoice.order, &seen.invoice.terms);
     let mode = invoice.owner.mode;
     let token = order.token.as_str();
@@ -131,36 +138,39 @@ pub fn render(seen: &Seen<'_>, view: View<'_>) -> Vec<u8> {
         Status::Pending | Status::Expired | Status::Voided => None,
     };
     let (paid_at, payment) = paid.unzip();
-    to_bytes(&Body {
-        id: invoice.id.text(mode),
-        object: "invoice",
-        livemode: mode.is_live(),
-        created: invoice.created.to_string(),
-        status: view.version.state(seen.status.state()),
-        version: invoice.version,
-        invoice_id: order.reference.as_str(),
-        currency: terms.currency.as_str(),
-        amount: view.version.money(seen.total()),
-        sub_total: view.version.money(terms.sub_total),
-        late_fee: view.version.money(seen.late_fee),
-        fees: view.version.money(seen.fees),
-        request_datetime: order.request_datetime.map(|moment| moment.to_string()),
-        due_datetime: terms.due.map(|moment| moment.to_string()),
-        expiration_datetime: terms.expires.to_string(),
-        customer: order.customer.as_ref(),
-        sub_merchant: order.sub_merchant.as_ref().and_then(raw),
-        url_success: order.url_success.as_deref(),
-        url_error: order.url_error.as_deref(),
-        metadata: order.metadata.as_ref().and_then(raw),
-        size_qr: order.size_qr,
-        ktin: order.ktin.to_string(),
-        token,
-        qr_code: token,
-        url_qr: format!("{page}/qr.png"),
-        url_payment: page,
-        paid_at,
-        payment,
-    })
+    push(
+        bytes,
+        &Body {
+            id: invoice.id.text(mode),
+            object: "invoice",
+            livemode: mode.is_live(),
+            created: invoice.created.to_string(),
+            status: view.version.state(seen.status.state()),
+            version: invoice.version,
+            invoice_id: order.reference.as_str(),
+            currency: terms.currency.as_str(),
+            amount: view.version.money(seen.total()),
+            sub_total: view.version.money(terms.sub_total),
+            late_fee: view.version.money(seen.late_fee),
+            fees: view.version.money(seen.fees),
+            request_datetime: order.request_datetime.map(|moment| moment.to_string()),
+            due_datetime: terms.due.map(|moment| moment.to_string()),
+            expiration_datetime: terms.expires.to_string(),
+            customer: order.customer.as_ref(),
+            sub_merchant: order.sub_merchant.as_ref().and_then(raw),
+            url_success: order.url_success.as_deref(),
+            url_error: order.url_error.as_deref(),
+            metadata: order.metadata.as_ref().and_then(raw),
+            size_qr: order.size_qr,
+            ktin: order.ktin.to_string(),
+            token,
+            qr_code: token,
+            url_qr: format!("{page}/qr.png"),
+            url_payment: page,
+            paid_at,
+            payment,
+        },
+    );
 }
 
 /// The text as it came in. It was checked then, so this never loses any.
@@ -169,13 +179,18 @@ fn raw(json: &Verbatim) -> Option<&RawValue> {
 }
 
 /// Few objects are larger, in bytes.
-const USUAL_SIZE: usize = 1_536;
+pub(crate) const USUAL_SIZE: usize = 1_536;
 
 /// JSON of a shape whose keys are texts and whose values are plain: there is nothing in it that can fail.
 pub(crate) fn to_bytes(body: &impl Serialize) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(USUAL_SIZE);
-    match serde_json::to_writer(&mut bytes, body) {
-        Ok(()) => bytes,
-        Err(_) => Vec::new(),
+    push(&mut bytes, body);
+    bytes
+}
+
+fn push(bytes: &mut Vec<u8>, body: &impl Serialize) {
+    let before = bytes.len();
+    if serde_json::to_writer(&mut *bytes, body).is_err() {
+        bytes.truncate(before);
     }
 }

@@ -186,21 +186,37 @@ fn parse_states(text: &str) -> Result<Vec<State>, Code> {
 
 /// A page as `{"object":"list", …}`, from objects that are rendered already.
 pub fn render(objects: &[Vec<u8>], has_more: bool) -> Vec<u8> {
-    let mut body = format!(r#"{{"object":"list","has_more":{has_more},"data":"#).into_bytes();
-    body.extend(render_bare(objects));
-    body.push(b'}');
-    body
+    render_each(objects, has_more, |page, object| page.extend_from_slice(object))
+}
+
+/// The same, from items that `write` renders at the page's end.
+pub fn render_each<T>(items: &[T], has_more: bool, write: impl Fn(&mut Vec<u8>, &T)) -> Vec<u8> {
+    let mut page = page_for(items);
+    page.extend_from_slice(format!(r#"{{"object":"list","has_more":{has_more},"data":"#).as_bytes());
+    push_array(&mut page, items, write);
+    page.push(b'}');
+    page
 }
 
 /// A page as the seed showed it: a bare array.
-pub fn render_bare(objects: &[Vec<u8>]) -> Vec<u8> {
-    let mut body = vec![b'['];
-    for (place, object) in objects.iter().enumerate() {
+pub fn render_bare<T>(items: &[T], write: impl Fn(&mut Vec<u8>, &T)) -> Vec<u8> {
+    let mut page = page_for(items);
+    push_array(&mut page, items, write);
+    page
+}
+
+/// Room for so many, and for what is around them.
+fn page_for<T>(items: &[T]) -> Vec<u8> {
+    Vec::with_capacity(64 + items.len() * crate::invoice::USUAL_SIZE)
+}
+
+fn push_array<T>(page: &mut Vec<u8>, items: &[T], write: impl Fn(&mut Vec<u8>, &T)) {
+    page.push(b'[');
+    for (place, item) in items.iter().enumerate() {
         if place > 0 {
-            body.push(b',');
+            page.push(b',');
         }
-        body.extend_from_slice(object);
+        write(page, item);
     }
-    body.push(b']');
-    body
+    page.push(b']');
 }

@@ -2,7 +2,8 @@
 
 use domain::invoice::Invoice;
 use domain::invoice::filter::Page;
-use wire::invoice::render;
+use store::invoices::Listed;
+use wire::invoice::render_into;
 use wire::list;
 use wire::problem::{Code, Item};
 
@@ -12,17 +13,26 @@ use crate::reply::{PageReply, next_link};
 
 /// `GET /invoices`.
 pub async fn list(call: Call<ReadInvoices>) -> Result<PageReply, Problem> {
-    let (objects, has_more, next) = page(&call).await?;
-    Ok(PageReply::new(list::render(&objects, has_more), next, None))
+    let (listed, next) = page(&call).await?;
+    let settings = call.view_settings();
+    let body = list::render_each(&listed.invoices, listed.has_more, |page, invoice| {
+        render_into(page, &invoice.seen_at(listed.at), settings.view());
+    });
+    Ok(PageReply::new(body, next, None))
 }
 
 /// `GET /invoices/list` and `/invoices/list/{yyyy-MM-dd}`.
 pub async fn list_bare(call: Call<ReadInvoices>) -> Result<PageReply, Problem> {
-    let (objects, has_more, next) = page(&call).await?;
-    Ok(PageReply::new(list::render_bare(&objects), next, Some(has_more)))
+    let (listed, next) = page(&call).await?;
+    let settings = call.view_settings();
+    let body = list::render_bare(&listed.invoices, |page, invoice| {
+        render_into(page, &invoice.seen_at(listed.at), settings.view());
+    });
+    Ok(PageReply::new(body, next, Some(listed.has_more)))
 }
 
-async fn page(call: &Call<ReadInvoices>) -> Result<(Vec<Vec<u8>>, bool, Option<String>), Problem> {
+/// The page, and the address of the one behind it.
+async fn page(call: &Call<ReadInvoices>) -> Result<(Listed, Option<String>), Problem> {
     let (owner, day) = (call.owner, call.path_part("date"));
     let request = list::read(call.query(), day, owner.mode).map_err(Problem::Told)?;
     let found = call.api.store.list_invoices(owner, request.filter, request.page);
@@ -36,11 +46,8 @@ async fn page(call: &Call<ReadInvoices>) -> Result<(Vec<Vec<u8>>, bool, Option<S
         let param = names.into_iter().find(sent).unwrap_or(names[0]);
         Problem::Told(vec![Item::at(param, Code::InvalidCursor)])
     })?;
-    let settings = call.view_settings();
-    let view = settings.view();
-    let objects = listed.invoices.iter().map(|invoice| render(&invoice.seen_at(listed.at), view)).collect();
     let next = listed.has_more.then(|| next_page(call, request.page, &listed.invoices)).flatten();
-    Ok((objects, listed.has_more, next))
+    Ok((listed, next))
 }
 
 /// The address of the page behind this one, in the direction that was asked for.
