@@ -149,8 +149,9 @@ const COLUMNS: &str = "events.id as event_id, events.account_id as event_account
      invoices.currency, \
      sub_total, due, expires, invoices.status, version, invoices.paid_at, payment_id, late_fee, now() as at, \
      payments.id as payment, payments.ktin as payment_ktin, amount, payments.currency as payment_currency, \
-     channel, operation_number, payments.paid_at as payment_paid_at, received_at, payment_facts \
-     from events left join invoices on (invoices.account_id, invoices.livemode, invoices.id) \
+     channel, operation_number, payments.paid_at as payment_paid_at, received_at, payment_facts";
+
+const FROM: &str = " from events left join invoices on (invoices.account_id, invoices.livemode, invoices.id) \
         = (events.account_id, events.livemode, events.invoice) \
      left join payments on (payments.account_id, payments.livemode, payments.id) \
         = (events.account_id, events.livemode, events.payment) where events.sequence is not null";
@@ -158,20 +159,33 @@ const COLUMNS: &str = "events.id as event_id, events.account_id as event_account
 impl Tx {
     /// The event of an id.
     pub async fn event(&mut self, owner: Owner, id: EventId) -> Result<Option<Told>, Error> {
-        let mut sql = select(owner);
-        sql.push(" and events.id = ").push_bind(id.uuid());
-        let row: Option<PgRow> = sql.build().fetch_optional(self.connection()).await?;
-        row.as_ref().map(told).transpose()
+        Ok(self.events_of(&[(owner, id)]).await?.pop())
     }
 
-    /// Events by their ids and owners, in no order: for whoever delivers them.
+    /// Events by their ids and owners, in no order. Each by its key, and what it is about by its own (`offset 0`): a join
+    /// would be planned for how many were numbered when Postgres counted them last, and could walk along all of them.
     pub async fn events_of(&mut self, ids: &[(Owner, EventId)]) -> Result<Vec<Told>, Error> {
         let mut sql = QueryBuilder::new("select ");
-        sql.push(COLUMNS)
-            .push(" and (events.account_id, events.livemode, events.id) in (select * from unnest(");
+        sql.push(COLUMNS).push(" from unnest(");
         sql.push_bind(ids.iter().map(|(owner, _)| owner.account.uuid()).collect::<Vec<_>>()).push(", ");
         sql.push_bind(ids.iter().map(|(owner, _)| owner.mode.is_live()).collect::<Vec<_>>()).push(", ");
-        sql.push_bind(ids.iter().map(|(_, id)| id.uuid()).collect::<Vec<_>>()).push("))");
+        sql.push_bind(ids.iter().map(|(_, id)| id.uuid()).collect::<Vec<_>>());
+        sql.push(
+            ") as asked (account, mode, event)
+             cross join lateral (
+                 select * from events
+                 where events.account_id = account and events.livemode = mode and events.id = event offset 0
+             ) events
+             left join lateral (
+                 select * from invoices
+                 where (invoices.account_id, invoices.livemode, invoices.id) = (account, mode, events.invoice) offset 0
+             ) invoices on true
+             left join lateral (
+                 select * from payments
+                 where (payments.account_id, payments.livemode, payments.id) = (account, mode, events.payment) offset 0
+             ) payments on true
+             where events.sequence is not null",
+        );
         let rows: Vec<PgRow> = sql.build().fetch_all(self.connection()).await?;
         rows.iter().map(told).collect()
     }
@@ -205,8 +219,7 @@ impl Tx {
                 sql.push(if turned { " order by events.id asc" } else { " order by events.id desc" });
             }
         }
-        // Written, not bound: a plan for any limit would be made anew each time.
-        sql.push(" limit ").push(u32::from(limit) + 1);
+        sql.push(" limit ").push_bind(i64::from(limit) + 1);
         let rows: Vec<PgRow> = sql.build().fetch_all(self.connection()).await?;
         let has_more = rows.len() > usize::from(limit);
         let page = rows.iter().take(limit.into()).map(told);
@@ -284,7 +297,7 @@ impl Store {
 
 fn select(owner: Owner) -> QueryBuilder<Postgres> {
     let mut sql = QueryBuilder::new("select ");
-    sql.push(COLUMNS);
+    sql.push(COLUMNS).push(FROM);
     sql.push(" and events.account_id = ").push_bind(owner.account.uuid());
     sql.push(" and events.livemode = ").push_bind(owner.mode.is_live());
     sql

@@ -205,8 +205,7 @@ impl Payments<'_> {
         }
         let order =
             if page.is_upwards() { " order by payments.id asc" } else { " order by payments.id desc" };
-        // Written, not bound: a plan for any limit would be made anew each time.
-        sql.push(order).push(" limit ").push(u32::from(page.limit) + 1);
+        sql.push(order).push(" limit ").push_bind(i64::from(page.limit) + 1);
         let rows: Vec<Row> = sql.build_query_as().fetch_all(self.tx.connection()).await?;
         let has_more = rows.len() > usize::from(page.limit);
         let rows = rows.into_iter().take(page.limit.into());

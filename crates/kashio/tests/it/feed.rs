@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use domain::account::Mode;
+use domain::account::{Mode, Owner};
+use domain::id::EventId;
+use futures_util::FutureExt;
 use futures_util::future::join_all;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -215,6 +217,35 @@ async fn each_event_is_told_once_dense_and_in_order_whatever_happens_meanwhile()
 
 /// Postgres knows nothing of its tables yet, as after a restore: whatever it believes, a turn may not take the square of
 /// its events. (It did, and the feed stood still, each turn ended by the statement's time-out.)
+/// Postgres believes what it counted last: that no event has a number.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_delivered_is_read_by_its_key_whatever_postgres_believes() {
+    const MANY: usize = 4_000;
+    let _machine = machine::alone().await;
+    let world = World::start().await;
+    let shop = world.merchant(Mode::Test).await;
+    assert_eq!(shop.create(&order("a")).await.status, 201);
+    let burst = "insert into events (account_id, livemode, id, created, type, invoice, facts)
+        select account_id, livemode, gen_random_uuid(), now(), type, invoice, facts from events, generate_series(2, 4000)";
+    world.execute(burst).await;
+    world.execute("analyze").await;
+    let store = &world.running().store;
+    while store.sequence(1_000).await.unwrap().more {}
+
+    let owner = Owner { account: shop.account, mode: Mode::Test };
+    let ids: Vec<uuid::Uuid> =
+        sqlx::query_scalar("select id from events").fetch_all(&world.sql).await.unwrap();
+    let ids: Vec<_> = ids.into_iter().map(|id| (owner, EventId::from_uuid(id))).collect();
+    let began = Instant::now();
+    let read = store.read::<_, store::Error, _>("find_events", move |tx| {
+        let ids = ids.clone();
+        async move { tx.events_of(&ids).await }.boxed()
+    });
+    assert_eq!(read.await.unwrap().len(), MANY);
+    let took = began.elapsed();
+    assert!(took < Duration::from_millis(600), "{took:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_burst_into_a_young_feed_is_numbered_at_once_and_in_its_order() {
     let _machine = machine::alone().await;
