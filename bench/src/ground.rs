@@ -102,6 +102,11 @@ impl Ground {
         Ok(())
     }
 
+    /// The database.
+    pub fn url(&self) -> &str {
+        &self.program.url
+    }
+
     /// Another merchant's key.
     pub fn merchant(&self) -> Outcome<String> {
         merchant(&self.program.url)

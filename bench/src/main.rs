@@ -18,6 +18,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for a terminal")]
 #![allow(unreachable_pub, reason = "a program has no outside")]
 
+mod auth;
 mod cpu;
 mod ground;
 mod hot;
@@ -91,6 +92,8 @@ enum What {
     },
     /// Creates at a given pace: their p99, against P's.
     Latency,
+    /// What the check of a known key takes of a read.
+    Auth,
     /// Webhooks: how many, how soon, and whom they disturb.
     Webhooks,
     /// Memory, and the time from the start to the first answer.
@@ -192,12 +195,17 @@ async fn measure(options: Options) -> Outcome<()> {
             let reads = [Ask::Replay, Ask::Get, Ask::List].map(|ask| Row::of(ask, 64));
             creates.into_iter().chain(reads).collect()
         }
-        What::Latency | What::Webhooks | What::Life | What::Hot { .. } | What::Sizes { .. } => Vec::new(),
+        What::Latency | What::Auth | What::Webhooks | What::Life | What::Hot { .. } | What::Sizes { .. } => {
+            Vec::new()
+        }
     };
     let measured = if rows.is_empty() { Vec::new() } else { compare(&rows, &options).await? };
     let mut figures: Vec<Figure> = measured.iter().flat_map(Measured::figures).collect();
     if all || matches!(options.what, What::Latency) {
         figures.push(latency(&options).await?);
+    }
+    if all || matches!(options.what, What::Auth) {
+        figures.push(auth::measure(rounds, time).await?);
     }
     if all || matches!(options.what, What::Webhooks) {
         figures.push(webhooks::rate(rounds, time).await?);

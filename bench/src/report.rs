@@ -38,6 +38,7 @@ const WANTED: &[Wanted] = &[
     at_least("replay_64", [0.25, 0.35, 0.6]),
     at_least("get_64", [0.3, 0.45, 0.7]),
     at_least("list_64", [0.3, 0.5, 0.8]),
+    at_least("authenticated", [0.9, 0.98, 1.0]),
     at_least("webhooks", [0.2, 0.4, 0.7]),
     at_most("told_p50", [1_000.0, 20.0, 8.0]),
     at_most("told_p99", [2_000.0, 100.0, 30.0]),
