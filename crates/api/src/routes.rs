@@ -128,8 +128,8 @@ pub fn configure(config: &mut web::ServiceConfig) {
     configure_all(config, all().into_iter().map(|route| (route.method, route.path.to_owned(), route.handle)));
 }
 
-/// One resource for each path, which knows its methods. A path is looked for in the order of the list, each pattern with a
-/// regular expression: what is asked for most comes first.
+/// One resource for each path, which knows its methods. A path is looked for in the order of the list, and a pattern costs a
+/// regular expression: what merchants ask for most comes first, and a word before the `{…}` in its place.
 pub(crate) fn configure_all(
     config: &mut web::ServiceConfig,
     routes: impl Iterator<Item = (Method, String, Handle)>,

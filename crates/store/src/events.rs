@@ -141,6 +141,7 @@ pub struct Head {
 /// Where the invoice's columns begin in [`COLUMNS`].
 const INVOICE_FROM: usize = 10;
 
+/// What [`told`] reads; the invoice's in the order in which [`InvoiceRow::from_place`] reads them.
 const COLUMNS: &str = "events.id as event_id, events.account_id as event_account, events.livemode as event_livemode, \
      events.created as event_created, events.type as event_type, events.sequence as event_sequence, \
      events.status as event_status, events.api_version, events.facts, events.endpoint, \
@@ -151,7 +152,8 @@ const COLUMNS: &str = "events.id as event_id, events.account_id as event_account
      payments.id as payment, payments.ktin as payment_ktin, amount, payments.currency as payment_currency, \
      channel, operation_number, payments.paid_at as payment_paid_at, received_at, payment_facts";
 
-const FROM: &str = " from events left join invoices on (invoices.account_id, invoices.livemode, invoices.id) \
+/// Where a page finds them; conditions follow.
+const TOLD_FROM: &str = " from events left join invoices on (invoices.account_id, invoices.livemode, invoices.id) \
         = (events.account_id, events.livemode, events.invoice) \
      left join payments on (payments.account_id, payments.livemode, payments.id) \
         = (events.account_id, events.livemode, events.payment) where events.sequence is not null";
@@ -297,7 +299,7 @@ impl Store {
 
 fn select(owner: Owner) -> QueryBuilder<Postgres> {
     let mut sql = QueryBuilder::new("select ");
-    sql.push(COLUMNS).push(FROM);
+    sql.push(COLUMNS).push(TOLD_FROM);
     sql.push(" and events.account_id = ").push_bind(owner.account.uuid());
     sql.push(" and events.livemode = ").push_bind(owner.mode.is_live());
     sql

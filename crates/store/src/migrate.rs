@@ -220,7 +220,7 @@ async fn apply_missing(
 
 /// Tries until the locks are to be had at once, so that no traffic queues behind a waiting migration.
 async fn apply(connection: &mut PgConnection, migration: &Migration) -> Result<Duration, MigrateError> {
-    // What runs outside a transaction builds an index beside traffic: it waits as long as it takes, and nobody behind it.
+    // What runs outside a transaction builds or drops an index beside traffic: it waits as long as it takes, and nobody behind it.
     let patience = if migration.no_tx { "set lock_timeout = 0" } else { "set lock_timeout = '200ms'" };
     sqlx::query(patience).execute(&mut *connection).await.map_err(Error::from)?;
     let mut tries = 0;
@@ -266,7 +266,11 @@ async fn drop_invalid(connection: &mut PgConnection, sql: &str) -> Result<(), Er
 /// The index that a file of one statement makes: `create index concurrently if not exists …`.
 fn index_of(sql: &str) -> Option<&str> {
     let lines = sql.lines().filter(|line| !line.trim_start().starts_with("--"));
-    let mut words = lines.flat_map(str::split_whitespace).skip_while(|word| *word != "concurrently").skip(1);
+    let mut words = lines.flat_map(str::split_whitespace);
+    if words.next() != Some("create") {
+        return None;
+    }
+    let mut words = words.skip_while(|word| *word != "concurrently").skip(1);
     words.find(|word| !matches!(*word, "if" | "not" | "exists"))
 }
 

@@ -2,9 +2,10 @@
 //! still answers: one more trip to the database for every request. So who is done leaves his connection at hand for
 //! the next, the last one first, and only now and then is it given back to the pool and its questions.
 //!
-//! A place is what a request waits for; there are as many as connections. Who has a place and finds nothing at hand lets
-//! a connection be opened and takes whichever is there first, that one or one that is given back: a burst is served by
-//! what is open while the rest opens, and nothing that was opened is thrown away.
+//! A place is what a request waits for; there are as many as connections. Who has a place and finds nothing at hand takes
+//! whichever connection is there first: one that is opened meanwhile, or one that another request is done with. So a
+//! burst is served by what is open while the rest opens, and what was opened for somebody who was served otherwise is
+//! there for the next.
 
 use std::collections::VecDeque;
 use std::mem::take;
@@ -13,15 +14,17 @@ use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
 use sqlx::{PgConnection, PgPool, Postgres};
-use tokio::select;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::PoolState;
 use crate::error::Error;
 
 /// How long a request may wait for a place, and as long again for a connection to open.
 pub(crate) const PLACE_TIME: Duration = Duration::from_secs(1);
+
+/// How long it takes to try again when none could be opened.
+const OPEN_PAUSE: Duration = Duration::from_millis(100);
 
 /// How long a connection may stay away from the pool, which closes those that are too many, too old or dead.
 const AWAY_TIME: Duration = Duration::from_secs(30);
@@ -43,6 +46,10 @@ pub(crate) struct Pool {
 struct Shelf {
     at_hand: Vec<Away>,
     waiting: VecDeque<oneshot::Sender<Away>>,
+    /// How many are being opened: one for each who waits, at most.
+    opening: usize,
+    /// Why none could be opened lately.
+    trouble: Option<String>,
     is_closed: bool,
 }
 
@@ -78,32 +85,36 @@ impl Pool {
         let full = |_| Error::Unavailable(format!("no connection was free within {PLACE_TIME:?}"));
         let closed = |_| Error::Unavailable("the program is stopping".to_owned());
         let place = place.map_err(full)?.map_err(closed)?;
-        let at_hand = self.shelf().take();
+        let at_hand = self.take();
         let away = match at_hand {
             Ok(away) => away,
-            Err(coming) => self.opened_or(coming).await?,
+            Err(coming) => match timeout(PLACE_TIME, coming).await {
+                Ok(came) => came.map_err(|_| Error::Unavailable("the program is stopping".to_owned()))?,
+                Err(_) => return Err(self.none_opened()),
+            },
         };
         Ok(Loan { away, _place: place })
     }
 
-    /// The connection that comes first: one that is opened now, or one that another request is done with.
-    async fn opened_or(&self, mut coming: oneshot::Receiver<Away>) -> Result<Away, Error> {
-        let stopping = |_| Error::Unavailable("the program is stopping".to_owned());
-        let (pool, shelf) = (self.pool.clone(), self.shelf.clone());
-        let opening = tokio::spawn(async move {
-            let mut connection = pool.acquire().await?;
-            connection.close_on_drop();
-            lock(&shelf).put(Away { connection, since: Instant::now() });
-            Ok::<_, Error>(())
-        });
-        select! {
-            biased;
-            away = &mut coming => return away.map_err(stopping),
-            opened = opening => opened.map_err(|error| Error::Unavailable(error.to_string()))??,
+    /// One that is at hand, or the first that will be.
+    fn take(&self) -> Result<Away, oneshot::Receiver<Away>> {
+        let mut shelf = self.shelf();
+        if let Some(away) = shelf.at_hand.pop() {
+            return Ok(away);
         }
-        // It went to whoever had waited longer, and his is on its way.
-        let late = |_| Error::Unavailable(format!("no connection was opened within {PLACE_TIME:?}"));
-        timeout(PLACE_TIME, coming).await.map_err(late)?.map_err(stopping)
+        shelf.forget_gone();
+        let (tell, coming) = oneshot::channel();
+        shelf.waiting.push_back(tell);
+        if shelf.opening < shelf.waiting.len() {
+            shelf.opening += 1;
+            tokio::spawn(open(self.pool.clone(), self.shelf.clone()));
+        }
+        Err(coming)
+    }
+
+    fn none_opened(&self) -> Error {
+        let trouble = self.shelf().trouble.clone().unwrap_or_default();
+        Error::Unavailable(format!("no connection was opened within {PLACE_TIME:?}: {trouble}"))
     }
 
     /// It is sound, and in no transaction.
@@ -155,16 +166,31 @@ fn lock(shelf: &Mutex<Shelf>) -> MutexGuard<'_, Shelf> {
     shelf.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Shelf {
-    /// One that is at hand, or the first that will be.
-    fn take(&mut self) -> Result<Away, oneshot::Receiver<Away>> {
-        self.at_hand.pop().ok_or_else(|| {
-            let (tell, coming) = oneshot::channel();
-            self.waiting.push_back(tell);
-            coming
-        })
+/// Opens a connection for whoever has waited longest, and tries again as long as anybody waits.
+async fn open(pool: PgPool, shelf: Arc<Mutex<Shelf>>) {
+    loop {
+        let opened = pool.acquire().await;
+        {
+            let mut shelf = lock(&shelf);
+            shelf.forget_gone();
+            match opened {
+                Ok(mut connection) => {
+                    connection.close_on_drop();
+                    shelf.opening -= 1;
+                    return shelf.put(Away { connection, since: Instant::now() });
+                }
+                Err(error) => shelf.trouble = Some(error.to_string()),
+            }
+            if shelf.waiting.is_empty() {
+                shelf.opening -= 1;
+                return;
+            }
+        }
+        sleep(OPEN_PAUSE).await;
     }
+}
 
+impl Shelf {
     fn put(&mut self, mut away: Away) {
         while let Some(waiting) = self.waiting.pop_front() {
             match waiting.send(away) {
@@ -177,6 +203,11 @@ impl Shelf {
         } else {
             self.at_hand.push(away);
         }
+    }
+
+    /// Leaves out those who wait no more.
+    fn forget_gone(&mut self) {
+        self.waiting.retain(|waiting| !waiting.is_closed());
     }
 }
 
@@ -191,7 +222,6 @@ mod tests {
     use postgres_dev::testing::database;
     use sqlx::postgres::PgPoolOptions;
     use tokio::task::yield_now;
-    use tokio::time::sleep;
 
     use super::*;
 

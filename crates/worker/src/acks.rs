@@ -7,7 +7,7 @@ use store::Store;
 use store::deliveries::{Attempt, Claimed, Finished};
 use tokio::sync::{mpsc, oneshot};
 
-/// The most that one commit carries: as many as may be under way.
+/// The most that one commit carries: as many as may be posted at once.
 const GROUP: usize = 512;
 
 /// The way to the writer. Cheap to clone; the writer ends with the last clone.

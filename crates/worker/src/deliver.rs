@@ -34,9 +34,7 @@ use crate::{Settings, duty};
 
 /// Posts at once, in all …
 const TOTAL: usize = 512;
-/// Results that wait to be written down: beyond so many there are no more posts.
-const UNWRITTEN: usize = 1_024;
-/// … to one endpoint that has just answered …
+/// … to one endpoint that answers …
 const EACH_ANSWERING: usize = 64;
 /// … to one that nothing was on its way to lately …
 const EACH: usize = 16;
@@ -44,6 +42,8 @@ const EACH: usize = 16;
 const EACH_UNKNOWN: usize = 4;
 /// … and to one whose last attempt failed.
 const EACH_FAILING: usize = 2;
+/// Results that are being written down, and posts that will be.
+const UNWRITTEN: usize = 1_024;
 /// How long it is remembered that an endpoint answered.
 const ANSWERED_LATELY: Duration = Duration::from_secs(1);
 /// How often it looks by itself.
@@ -157,7 +157,8 @@ impl Deliverer {
 
     /// How many more may be under way.
     fn free(&self) -> usize {
-        if self.writing.tasks.len() < UNWRITTEN { TOTAL.saturating_sub(self.posts.len()) } else { 0 }
+        let (posts, writing) = (self.posts.len(), self.writing.tasks.len());
+        TOTAL.saturating_sub(posts).min(UNWRITTEN.saturating_sub(posts + writing))
     }
 
     /// Waits until there is room that is worth a claim, which looks at every endpoint that waits: half of what is under

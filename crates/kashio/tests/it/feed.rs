@@ -215,8 +215,6 @@ async fn each_event_is_told_once_dense_and_in_order_whatever_happens_meanwhile()
     assert!(killed > 0, "nobody was hit");
 }
 
-/// Postgres knows nothing of its tables yet, as after a restore: whatever it believes, a turn may not take the square of
-/// its events. (It did, and the feed stood still, each turn ended by the statement's time-out.)
 /// Postgres believes what it counted last: that no event has a number.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_delivered_is_read_by_its_key_whatever_postgres_believes() {
@@ -226,7 +224,7 @@ async fn what_is_delivered_is_read_by_its_key_whatever_postgres_believes() {
     let shop = world.merchant(Mode::Test).await;
     assert_eq!(shop.create(&order("a")).await.status, 201);
     let burst = "insert into events (account_id, livemode, id, created, type, invoice, facts)
-        select account_id, livemode, gen_random_uuid(), now(), type, invoice, facts from events, generate_series(2, 4000)";
+        select account_id, livemode, gen_random_uuid(), now(), type, invoice, facts from events, generate_series(2, 4000)"; // MANY
     world.execute(burst).await;
     world.execute("analyze").await;
     let store = &world.running().store;
@@ -246,6 +244,8 @@ async fn what_is_delivered_is_read_by_its_key_whatever_postgres_believes() {
     assert!(took < Duration::from_millis(600), "{took:?}");
 }
 
+/// Postgres knows nothing of its tables yet, as after a restore: whatever it believes, a turn may not take the square of
+/// its events. (It did, and the feed stood still, each turn ended by the statement's time-out.)
 #[tokio::test(flavor = "multi_thread")]
 async fn a_burst_into_a_young_feed_is_numbered_at_once_and_in_its_order() {
     let _machine = machine::alone().await;

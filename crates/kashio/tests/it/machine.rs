@@ -1,6 +1,9 @@
-//! Whose the machine is. Tests run side by side, but one that measures a rate or a time has no neighbours: what it would
-//! say would be about them. Who measures begins with [`alone`]; everybody else shares, which a [`crate::world::World`]
-//! sees to.
+//! Whose the machine is. Tests run side by side, but one that measures a rate or a time has none with a world next to it:
+//! what it would say would be about them. Who measures begins with [`alone`]; everybody else shares, which a
+//! [`crate::world::World`] sees to.
+//!
+//! A test makes its worlds one after another in its own task: in a task that it spawned a world would not know whose it is,
+//! and wait for its own test.
 
 use std::cell::RefCell;
 use std::sync::{Arc, LazyLock, Weak};

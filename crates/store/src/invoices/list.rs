@@ -27,11 +27,10 @@ pub(super) fn statement(prefix: &str, owner: Owner, filter: &Filter, page: Page)
         push_owner(&mut sql, owner);
         push_conditions(&mut sql, filter, page, branch);
         if filter.is_walk() {
-            // Written, not bound, so that Postgres keeps the plan, of which there is one: of a plan for any limit it
-            // believes that it reads a tenth of all, and makes a better one for each list. What searches is better
-            // planned for what it searches for.
+            // There is one good plan, along the primary key, and Postgres shall keep it: a limit that it can read while it
+            // plans seems to make a better one each time, and, where it believes that there are fewer rows, a sort.
             push_order(&mut sql, page);
-            sql.push(u32::from(page.limit) + 1);
+            sql.push("(select ").push_bind(i64::from(page.limit) + 1).push("::bigint)");
         } else {
             push_end(&mut sql, page);
         }

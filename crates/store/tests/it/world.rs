@@ -19,7 +19,7 @@ use postgres_dev::testing;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, PgPool};
 use store::{Answer, Claim, Create, Error, Failure, Once, Settings, Store, migrate};
-use tokio::sync::Notify;
+use tokio::sync::{Barrier, Notify};
 
 /// How a store's sessions are named on the server.
 const SESSIONS: &str = "kashio-store";
@@ -231,8 +231,27 @@ impl World {
         cut
     }
 
+    /// As many as there may be are in use at the same moment.
+    async fn every_connection_is_open(&self) {
+        let all_here = Arc::new(Barrier::new(CONNECTIONS as usize));
+        let using = (0..CONNECTIONS).map(|_| {
+            let all_here = all_here.clone();
+            self.store.transaction::<_, Error, _>("use", move |_| {
+                let all_here = all_here.clone();
+                Box::pin(async move {
+                    all_here.wait().await;
+                    Ok(())
+                })
+            })
+        });
+        for used in futures_util::future::join_all(using).await {
+            used.unwrap();
+        }
+    }
+
     /// Each connection of the pool, all at once, begins, writes and commits; nobody is left in a transaction.
     pub(crate) async fn pool_is_well(&self) {
+        self.every_connection_is_open().await;
         let before = self.count("select count(*) from invoices").await;
         let opened = (0..CONNECTIONS * 2).map(|_| self.open_invoice(order(&unique("well"))));
         let opened = futures_util::future::join_all(opened).await;
