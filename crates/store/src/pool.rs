@@ -48,7 +48,7 @@ struct Shelf {
     waiting: VecDeque<oneshot::Sender<Away>>,
     /// How many are being opened: one for each who waits, at most.
     opening: usize,
-    /// Why none could be opened lately.
+    /// Why the last one could not be opened.
     trouble: Option<String>,
     is_closed: bool,
 }
@@ -113,8 +113,8 @@ impl Pool {
     }
 
     fn none_opened(&self) -> Error {
-        let trouble = self.shelf().trouble.clone().unwrap_or_default();
-        Error::Unavailable(format!("no connection was opened within {PLACE_TIME:?}: {trouble}"))
+        let trouble = self.shelf().trouble.clone().map_or_else(String::new, |why| format!(": {why}"));
+        Error::Unavailable(format!("no connection was opened within {PLACE_TIME:?}{trouble}"))
     }
 
     /// It is sound, and in no transaction.
@@ -177,6 +177,7 @@ async fn open(pool: PgPool, shelf: Arc<Mutex<Shelf>>) {
                 Ok(mut connection) => {
                     connection.close_on_drop();
                     shelf.opening -= 1;
+                    shelf.trouble = None;
                     return shelf.put(Away { connection, since: Instant::now() });
                 }
                 Err(error) => shelf.trouble = Some(error.to_string()),
