@@ -4,7 +4,7 @@
 //! An open delivery that is looked for by its id is told by `finished`, not by its status: that would let Postgres look
 //! through the index of the open ones, which it believes to be empty whenever it counted at a quiet time.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,11 +38,17 @@ pub struct Claimed {
     /// Its number in the schedule that runs now, from 1.
     pub turn: u32,
     /// Where it is posted.
-    pub url: String,
-    /// Those that sign it; none, when no key of this process opens them.
-    pub secrets: Vec<WebhookSecret>,
+    pub target: Arc<Target>,
     /// When it was claimed.
     pub at: Moment,
+}
+
+/// Where an endpoint's deliveries are posted, as it was when they were claimed.
+pub struct Target {
+    /// Its address.
+    pub url: String,
+    /// Those that sign; none, when no key of this process opens them.
+    pub secrets: Vec<WebhookSecret>,
 }
 
 /// How much may be claimed at once.
@@ -58,7 +64,7 @@ pub struct Room {
     pub lease: Duration,
 }
 
-/// What is due and not delivered yet.
+/// What is due and nobody sends yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backlog {
     /// Deliveries, counted up to 100,000.
@@ -118,16 +124,18 @@ impl Store {
                 let rows = sqlx::query!(
                     r#"
                     with recursive waiting as (
-                        (select account_id, livemode, endpoint from deliveries
-                         where status = 'pending' order by account_id, livemode, endpoint limit 1)
+                        (select account_id, livemode, endpoint, next_at as oldest from deliveries
+                         where status = 'pending' order by account_id, livemode, endpoint, next_at limit 1)
                         union all
-                        select following.account_id, following.livemode, following.endpoint
+                        select following.*
                         from waiting cross join lateral (
-                            select deliveries.account_id, deliveries.livemode, deliveries.endpoint from deliveries
+                            select deliveries.account_id, deliveries.livemode, deliveries.endpoint, next_at
+                            from deliveries
                             where status = 'pending'
                               and (deliveries.account_id, deliveries.livemode, deliveries.endpoint)
                                 > (waiting.account_id, waiting.livemode, waiting.endpoint)
-                            order by deliveries.account_id, deliveries.livemode, deliveries.endpoint limit 1
+                            order by deliveries.account_id, deliveries.livemode, deliveries.endpoint, next_at
+                            limit 1
                         ) following
                     ),
                     due as (
@@ -141,9 +149,11 @@ impl Store {
                         left join unnest($3::uuid[], $4::bigint[]) as busy (endpoint, room)
                             on busy.endpoint = waiting.endpoint
                         cross join lateral (
-                            select deliveries.ctid as place, deliveries.next_at
+                            select deliveries.ctid as place, deliveries.next_at, deliveries.event
                             from deliveries
-                            where status = 'pending' and next_at <= now()
+                            -- From the oldest on: what was delivered before it is still in the index.
+                            where status = 'pending' and next_at between waiting.oldest and now()
+                              and (claimed_until is null or claimed_until <= now())
                               and deliveries.account_id = waiting.account_id
                               and deliveries.livemode = waiting.livemode
                               and deliveries.endpoint = waiting.endpoint
@@ -152,11 +162,11 @@ impl Store {
                             limit coalesce(busy.room, $2)
                             for update skip locked
                         ) found
-                        order by found.next_at
+                        order by found.next_at, found.event
                         limit $1
                     )
                     update deliveries
-                    set attempt = attempt + 1, next_at = now() + $5::bigint * interval '1 millisecond'
+                    set attempt = attempt + 1, claimed_until = now() + $5::bigint * interval '1 millisecond'
                     from due
                     -- Where they lie: locked, they stay there, and no index is looked through a second time.
                     where deliveries.ctid = due.place
@@ -171,24 +181,27 @@ impl Store {
                 )
                 .fetch_all(tx.connection())
                 .await?;
-                let open = |endpoint, sealed: &[u8]| {
-                    let text = tx.store().sealer().open(endpoint, sealed)?;
-                    WebhookSecret::parse(std::str::from_utf8(&text).ok()?)
-                };
-                let claimed = rows.into_iter().map(|row| Claimed {
-                    id: DeliveryId::from_uuid(row.id),
-                    owner: owner(row.account_id, row.livemode),
-                    endpoint: EndpointId::from_uuid(row.endpoint),
-                    event: row.event.map(EventId::from_uuid),
-                    attempt: row.attempt,
-                    turn: u32::try_from(row.attempt - row.begun).unwrap_or(1),
-                    url: row.url,
-                    secrets: [Some(row.secret), row.previous_secret]
-                        .into_iter()
-                        .flatten()
-                        .filter_map(|sealed| open(row.endpoint, &sealed))
-                        .collect(),
-                    at: Moment::truncated(row.at),
+                // Opened once for all that goes to the same endpoint.
+                let mut targets: HashMap<uuid::Uuid, Arc<Target>> = HashMap::new();
+                let claimed = rows.into_iter().map(|row| {
+                    let target = targets.entry(row.endpoint).or_insert_with(|| {
+                        let sealed = [Some(row.secret), row.previous_secret].into_iter().flatten();
+                        let open = |sealed: Vec<u8>| {
+                            let text = tx.store().sealer().open(row.endpoint, &sealed)?;
+                            WebhookSecret::parse(std::str::from_utf8(&text).ok()?)
+                        };
+                        Arc::new(Target { url: row.url, secrets: sealed.filter_map(open).collect() })
+                    });
+                    Claimed {
+                        id: DeliveryId::from_uuid(row.id),
+                        owner: owner(row.account_id, row.livemode),
+                        endpoint: EndpointId::from_uuid(row.endpoint),
+                        event: row.event.map(EventId::from_uuid),
+                        attempt: row.attempt,
+                        turn: u32::try_from(row.attempt - row.begun).unwrap_or(1),
+                        target: target.clone(),
+                        at: Moment::truncated(row.at),
+                    }
                 });
                 Ok(claimed.collect())
             })
@@ -196,7 +209,7 @@ impl Store {
         .await
     }
 
-    /// What is due and not delivered yet.
+    /// What is due and nobody sends yet.
     ///
     /// # Errors
     /// When the database can not be asked.
@@ -208,7 +221,9 @@ impl Store {
             select count(*) as "count!",
                    coalesce((extract(epoch from now() - min(next_at)) * 1000)::bigint, 0) as "oldest_millis!"
             from (
-                select next_at from deliveries where status = 'pending' and next_at <= now() limit 100000) due
+                select next_at from deliveries
+                where status = 'pending' and next_at <= now() and (claimed_until is null or claimed_until <= now())
+                limit 100000) due
             "#
         )
         .fetch_one(&mut *connection)
@@ -229,9 +244,34 @@ impl Store {
         })
         .await
     }
-}
 
-impl Store {
+    /// Gives back what was claimed and not begun: it is due at once, for anybody, and no attempt was made.
+    ///
+    /// # Errors
+    /// When the database can not be asked; then it is due again when its claim ends, one attempt further.
+    pub async fn give_back_delivery(&self, claimed: &Claimed) -> Result<(), Error> {
+        let claimed = claimed.clone();
+        self.transaction("give_back_delivery", move |tx| {
+            let claimed = claimed.clone();
+            Box::pin(async move {
+                sqlx::query!(
+                    r#"
+                    update deliveries set attempt = attempt - 1, claimed_until = null
+                    where account_id = $1 and livemode = $2 and id = $3 and attempt = $4 and finished is null
+                    "#,
+                    claimed.owner.account.uuid(),
+                    claimed.owner.mode.is_live(),
+                    claimed.id.uuid(),
+                    claimed.attempt,
+                )
+                .execute(tx.connection())
+                .await?;
+                Ok(())
+            })
+        })
+        .await
+    }
+
     /// Writes that deliveries were accepted, all in one commit. Returns those that were written; the others somebody else
     /// has taken over meanwhile.
     ///
@@ -239,9 +279,8 @@ impl Store {
     /// When the database can not be asked; none was written.
     pub async fn finish_delivered(
         &self,
-        done: Vec<(Claimed, Attempt)>,
+        done: Arc<[(Claimed, Attempt)]>,
     ) -> Result<HashSet<DeliveryId>, Error> {
-        let done = Arc::new(done);
         self.batch("finish_delivered", move |tx| {
             let done = done.clone();
             Box::pin(async move { tx.finish_delivered(&done).await })
@@ -278,7 +317,7 @@ impl Tx {
             ),
             finished as (
                 update deliveries
-                set status = 'delivered', next_at = now(), finished = now()
+                set status = 'delivered', next_at = now(), finished = now(), claimed_until = null
                 where ctid = any (array(select place from found))
                 returning account_id, livemode, id, event, round
             ),
@@ -387,7 +426,7 @@ impl Tx {
             with finished as (
                 update deliveries
                 set status = $5, next_at = now() + coalesce($6::bigint, 0) * interval '1 millisecond',
-                    finished = case when $5 = 'pending' then null else now() end
+                    finished = case when $5 = 'pending' then null else now() end, claimed_until = null
                 where account_id = $1 and livemode = $2 and id = $3 and attempt = $4 and deliveries.finished is null
                 returning event, round, attempt
             )

@@ -4,8 +4,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`duty`] | something that is done again and again, until the program stops |
-//! | [`deliver`] | claim → commit → sign → post → finish |
-//! | `acks` | what was delivered, written down in groups |
+//! | [`deliver`] | claim → commit → sign → post → finish; of these `bodies` renders what is posted, `post` makes one attempt, `results` writes down what came of them |
 //! | [`outbound`] | posting to strangers: addresses that are checked, limits on time and size |
 //!
 //! Any number of workers may run: a lock lets one number events, claims share out deliveries. The worker and the API
@@ -15,10 +14,12 @@
 //! A method of [`Store`] that looks at the tables and does one bounded turn of work, `true` when there is more, and a
 //! line in [`Worker::start`]. A duty takes no input: recovery is the same code as any other day.
 
-mod acks;
+mod bodies;
 pub mod deliver;
 pub mod duty;
 pub mod outbound;
+mod post;
+mod results;
 
 use std::sync::Arc;
 use std::time::Duration;

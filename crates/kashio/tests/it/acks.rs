@@ -1,5 +1,6 @@
 //! What was delivered is written down in groups: each as if it had come alone, and nothing of somebody else's.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use domain::account::Mode;
@@ -44,10 +45,11 @@ async fn what_was_accepted_together_is_written_as_if_each_had_come_alone() {
     let alone = claimed.remove(0);
     assert_eq!(store.finish_delivery(&alone, accepted()).await.unwrap(), Finished::Yes);
     let late = claimed.remove(0);
-    world
-        .execute(&format!("update deliveries set attempt = attempt + 1 where id = '{}'", late.id.uuid()))
-        .await;
-    let together: Vec<_> = claimed.iter().chain([&late]).map(|one| (one.clone(), accepted())).collect();
+    for taken_over in ["claimed_until = now()", "attempt = attempt + 1"] {
+        let id = late.id.uuid();
+        world.execute(&format!("update deliveries set {taken_over} where id = '{id}'")).await;
+    }
+    let together: Arc<[_]> = claimed.iter().chain([&late]).map(|one| (one.clone(), accepted())).collect();
     let written = store.finish_delivered(together.clone()).await.unwrap();
     assert_eq!(written, claimed.iter().map(|one| one.id).collect());
     assert!(store.finish_delivered(together).await.unwrap().is_empty(), "once is enough");

@@ -13,6 +13,7 @@ mod bad_input;
 mod bank;
 mod bank_histories;
 mod canaries;
+mod claims;
 mod collections;
 mod configuration;
 mod contract;

@@ -105,7 +105,7 @@ async fn what_was_kept_long_enough_goes_a_batch_at_a_time() {
 async fn delivered_to(world: &World, url: &str) {
     let room = Room { total: 100, each: 100, busy: Vec::new(), lease: Duration::from_secs(30) };
     for claimed in world.running().store.claim_deliveries(room).await.unwrap() {
-        if claimed.url == url {
+        if claimed.target.url == url {
             let (took, answer) = (Duration::from_millis(5), Vec::new());
             let attempt =
                 Attempt { took, status: Some(200), error: None, answer, gone: false, next: Next::Delivered };

@@ -21,7 +21,7 @@ pub struct Shown {
     pub created: Moment,
     /// Where it stands.
     pub status: DeliveryStatus,
-    /// When the next attempt is due.
+    /// When the next attempt is due; while one is being made: should its sender die.
     pub next_at: Option<Moment>,
     /// Attempts that were begun.
     pub attempts: i32,
@@ -59,7 +59,7 @@ macro_rules! select_delivery {
         sqlx::query_as!(
             Row,
             r#"
-            select id, endpoint, event, created, status, next_at, attempt
+            select id, endpoint, event, created, status, greatest(next_at, claimed_until) as "next_at!", attempt
             from deliveries where account_id = $1 and livemode = $2
             "# + $rest,
             $($bind),*
@@ -250,7 +250,8 @@ impl Tx {
                 for update
             ),
             again as (
-                update deliveries set status = 'pending', begun = attempt, next_at = now(), finished = null
+                update deliveries
+                set status = 'pending', begun = attempt, next_at = now(), claimed_until = null, finished = null
                 from before
                 where deliveries.account_id = before.account_id and deliveries.livemode = before.livemode
                   and deliveries.id = before.id
