@@ -41,6 +41,8 @@ pub struct Claimed {
     pub target: Arc<Target>,
     /// When it was claimed.
     pub at: Moment,
+    /// When the claim ends, as it is stored: with `attempt` it tells this claim from every other.
+    until: chrono::DateTime<chrono::Utc>,
 }
 
 /// Where an endpoint's deliveries are posted, as it was when they were claimed.
@@ -64,7 +66,7 @@ pub struct Room {
     pub lease: Duration,
 }
 
-/// What is due and nobody sends yet.
+/// What is due and nobody has claimed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backlog {
     /// Deliveries, counted up to 100,000.
@@ -76,6 +78,8 @@ pub struct Backlog {
 /// What came of an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attempt {
+    /// When it was begun.
+    pub at: Moment,
     /// How long it took.
     pub took: Duration,
     /// The status of the answer, when there was one.
@@ -171,7 +175,7 @@ impl Store {
                     -- Where they lie: locked, they stay there, and no index is looked through a second time.
                     where deliveries.ctid = due.place
                     returning account_id, livemode, id, endpoint, event, attempt, begun, due.url, due.secret,
-                              now() as "at!", due.previous_secret as "previous_secret?"
+                              now() as "at!", claimed_until as "until!", due.previous_secret as "previous_secret?"
                     "#,
                     room.total,
                     room.each,
@@ -201,6 +205,7 @@ impl Store {
                         turn: u32::try_from(row.attempt - row.begun).unwrap_or(1),
                         target: target.clone(),
                         at: Moment::truncated(row.at),
+                        until: row.until,
                     }
                 });
                 Ok(claimed.collect())
@@ -209,7 +214,7 @@ impl Store {
         .await
     }
 
-    /// What is due and nobody sends yet.
+    /// What is due and nobody has claimed.
     ///
     /// # Errors
     /// When the database can not be asked.
@@ -249,20 +254,36 @@ impl Store {
     ///
     /// # Errors
     /// When the database can not be asked; then it is due again when its claim ends, one attempt further.
-    pub async fn give_back_delivery(&self, claimed: &Claimed) -> Result<(), Error> {
-        let claimed = claimed.clone();
-        self.transaction("give_back_delivery", move |tx| {
+    pub async fn give_back_deliveries(&self, claimed: Vec<Claimed>) -> Result<(), Error> {
+        let claimed: Arc<[Claimed]> = claimed.into();
+        self.batch("give_back_deliveries", move |tx| {
             let claimed = claimed.clone();
             Box::pin(async move {
+                let each = |claimed: &Claimed| (claimed.owner.account.uuid(), claimed.owner.mode.is_live());
+                let (accounts, livemodes): (Vec<_>, Vec<_>) = claimed.iter().map(each).unzip();
                 sqlx::query!(
                     r#"
+                    with found as materialized (
+                        select place
+                        from unnest($1::uuid[], $2::boolean[], $3::uuid[], $4::integer[], $5::timestamptz[])
+                            as given (account_id, livemode, id, attempt, until)
+                        cross join lateral (
+                            select ctid as place from deliveries
+                            where deliveries.account_id = given.account_id and deliveries.livemode = given.livemode
+                              and deliveries.id = given.id and deliveries.attempt = given.attempt
+                              -- Given back twice, it may be somebody else's by now, under the same number.
+                              and claimed_until = given.until and finished is null
+                            for update
+                        ) at_hand
+                    )
                     update deliveries set attempt = attempt - 1, claimed_until = null
-                    where account_id = $1 and livemode = $2 and id = $3 and attempt = $4 and finished is null
+                    where ctid = any (array(select place from found))
                     "#,
-                    claimed.owner.account.uuid(),
-                    claimed.owner.mode.is_live(),
-                    claimed.id.uuid(),
-                    claimed.attempt,
+                    &accounts,
+                    &livemodes,
+                    &claimed.iter().map(|claimed| claimed.id.uuid()).collect::<Vec<_>>(),
+                    &claimed.iter().map(|claimed| claimed.attempt).collect::<Vec<_>>(),
+                    &claimed.iter().map(|claimed| claimed.until).collect::<Vec<_>>(),
                 )
                 .execute(tx.connection())
                 .await?;
@@ -345,7 +366,7 @@ impl Tx {
             &livemodes,
             &done.iter().map(|(claimed, _)| claimed.id.uuid()).collect::<Vec<_>>(),
             &done.iter().map(|(claimed, _)| claimed.attempt).collect::<Vec<_>>(),
-            &done.iter().map(|(claimed, _)| claimed.at.to_utc()).collect::<Vec<_>>(),
+            &done.iter().map(|(_, attempt)| attempt.at.to_utc()).collect::<Vec<_>>(),
             &done.iter().map(|(_, attempt)| attempt.duration_ms()).collect::<Vec<_>>(),
             &done.iter().map(|(_, attempt)| attempt.small_status()).collect::<Vec<_>>() as _,
             &done.iter().map(|(_, attempt)| attempt.answer.clone()).collect::<Vec<_>>(),
@@ -440,7 +461,7 @@ impl Tx {
             claimed.attempt,
             status.as_str(),
             wait_ms,
-            claimed.at.to_utc(),
+            attempt.at.to_utc(),
             attempt.duration_ms(),
             attempt.small_status(),
             attempt.error,

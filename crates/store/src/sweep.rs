@@ -69,7 +69,8 @@ impl Store {
                     ),
                     settled as (
                         update deliveries
-                        set status = case when gone then 'cancelled' else 'failed' end, finished = now()
+                        set status = case when gone then 'cancelled' else 'failed' end, finished = now(),
+                            claimed_until = null
                         from found
                         where deliveries.account_id = found.account_id and deliveries.livemode = found.livemode
                           and deliveries.id = found.id and deliveries.finished is null

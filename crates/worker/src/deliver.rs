@@ -12,14 +12,14 @@ use std::time::Duration;
 
 use domain::id::EndpointId;
 use store::Store;
-use store::deliveries::Room;
+use store::deliveries::{Claimed, Room};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
 use crate::bodies::Bodies;
 use crate::outbound::Outbound;
-use crate::post::{Ended, Post, Poster};
+use crate::post::{Ended, Fate, Post, Poster};
 use crate::{Settings, duty, results};
 
 /// Claimed and not answered yet, in all …
@@ -38,8 +38,12 @@ const EACH_FAILING: usize = 2;
 const AT_ONCE_QUICK: usize = 16;
 /// … and more for one that takes its time.
 const AT_ONCE: usize = EACH_ANSWERING;
+/// Failures in a row after which nothing more is begun of what was claimed for an endpoint.
+const GIVEN_UP: u32 = 8;
 /// An answer within this time was at once.
 const QUICK: Duration = Duration::from_millis(50);
+/// How long a delivery waits for its turn: as long as a quick endpoint needs for all that is claimed for it, and a little.
+const TURN: Duration = Duration::from_secs(2);
 /// Claimed and not written down yet.
 const UNWRITTEN: usize = 2_048;
 /// How long it is remembered that an endpoint answered.
@@ -58,6 +62,8 @@ pub(crate) struct Deliverer {
     bodies: Bodies,
     poster: Arc<Poster>,
     posts: JoinSet<Ended>,
+    /// Claimed, and to be given back.
+    unbegun: Vec<Claimed>,
     /// One for each that may be claimed, held until its result is written.
     places: Arc<Semaphore>,
     written: Arc<Notify>,
@@ -69,7 +75,9 @@ struct Known {
     in_flight: usize,
     /// When it answered last, and how long it took.
     answered: Option<(Instant, Duration)>,
-    failing: bool,
+    /// Failures since then.
+    failures: u32,
+    /// Its posts at once.
     gate: Arc<Semaphore>,
     is_wide: bool,
 }
@@ -77,24 +85,24 @@ struct Known {
 impl Default for Known {
     fn default() -> Known {
         let gate = Arc::new(Semaphore::new(AT_ONCE_QUICK));
-        Known { in_flight: 0, answered: None, failing: false, gate, is_wide: false }
+        Known { in_flight: 0, answered: None, failures: 0, gate, is_wide: false }
     }
 }
 
 impl Known {
     fn room(&self) -> usize {
-        let each = match (self.failing, self.answered) {
-            (true, _) => EACH_FAILING,
-            (false, Some((_, took))) if took <= QUICK => EACH_QUICK,
-            (false, Some(_)) => EACH_ANSWERING,
-            (false, None) => EACH_UNKNOWN,
+        let each = match (self.failures, self.answered) {
+            (1.., _) => EACH_FAILING,
+            (0, Some((_, took))) if took <= QUICK => EACH_QUICK,
+            (0, Some(_)) => EACH_ANSWERING,
+            (0, None) => EACH_UNKNOWN,
         };
         each.saturating_sub(self.in_flight)
     }
 
     fn is_worth_knowing(&self) -> bool {
         let lately = self.answered.is_some_and(|(answered, _)| answered.elapsed() < ANSWERED_LATELY);
-        self.in_flight > 0 || self.failing || lately
+        self.in_flight > 0 || self.failures > 0 || lately
     }
 }
 
@@ -110,6 +118,7 @@ impl Deliverer {
             endpoints: HashMap::new(),
             bodies: Bodies::new(settings.page_url),
             posts: JoinSet::new(),
+            unbegun: Vec::new(),
             places: Arc::new(Semaphore::new(UNWRITTEN)),
             written,
             writer,
@@ -132,12 +141,15 @@ impl Deliverer {
                 stop = stopping.changed() => if stop.is_err() { break },
             }
             self.take_ended();
+            self.give_back().await;
         }
         // What waits for its turn is given back at once.
         self.endpoints.values().for_each(|known| known.gate.close());
         self.poster.close();
         while let Some(done) = self.posts.join_next().await {
             self.ended(done);
+            self.take_ended();
+            self.give_back().await;
         }
         // The last way to the writer: it ends when all is written.
         drop(self.poster);
@@ -163,7 +175,7 @@ impl Deliverer {
                     self.ended(done);
                     self.take_ended();
                 }
-                // A place is worth as much as a post, as soon as there are none.
+                // When places are what is missing, a result that is written makes room.
                 () = self.written.notified() => {}
                 () = sleep_until(until) => return,
             }
@@ -189,20 +201,40 @@ impl Deliverer {
             self.endpoints.clear();
             return;
         };
-        let Some(known) = self.endpoints.get_mut(&endpoint) else { return };
+        let known = self.endpoints.entry(endpoint).or_default();
         known.in_flight = known.in_flight.saturating_sub(1);
-        let Some((failed, took)) = fate else {
-            // Too much was claimed for it: it has to show afresh that it answers.
-            known.answered = None;
-            return;
-        };
-        known.failing = failed;
-        if !failed {
-            known.answered = Some((Instant::now(), took));
+        match fate {
+            Fate::Delivered(took) => {
+                (known.failures, known.answered) = (0, Some((Instant::now(), took)));
+                if took > QUICK && !known.is_wide {
+                    known.is_wide = true;
+                    known.gate.add_permits(AT_ONCE - AT_ONCE_QUICK);
+                }
+            }
+            Fate::Failed => {
+                known.failures = known.failures.saturating_add(1);
+                if known.failures == GIVEN_UP {
+                    known.gate.close();
+                    let (in_flight, failures) = (known.in_flight, known.failures);
+                    *known = Known { in_flight, failures, ..Known::default() };
+                }
+            }
+            Fate::NotBegun(claimed) => {
+                // It is to show afresh that it answers.
+                known.answered = None;
+                self.unbegun.push(claimed);
+            }
         }
-        if took > QUICK && !known.is_wide {
-            known.is_wide = true;
-            known.gate.add_permits(AT_ONCE - AT_ONCE_QUICK);
+    }
+
+    /// Should it fail, their claims end.
+    async fn give_back(&mut self) {
+        if self.unbegun.is_empty() {
+            return;
+        }
+        let count = self.unbegun.len();
+        if let Err(error) = self.store.give_back_deliveries(std::mem::take(&mut self.unbegun)).await {
+            tracing::warn!(%error, count, "{count} deliveries were not given back: {error}");
         }
     }
 
@@ -215,13 +247,20 @@ impl Deliverer {
         self.endpoints.retain(|_, known| known.is_worth_knowing());
         let size = |size: usize| i64::try_from(size).unwrap_or(i64::MAX);
         // A fair share each: what is looked at and not taken was locked in vain.
-        let share = (free / self.endpoints.len().max(1)).max(EACH);
+        let fair = self.endpoints.values().filter(|known| known.failures == 0).count();
+        let share = (free / fair.max(1)).max(EACH);
         let busy = self.endpoints.iter().map(|(endpoint, known)| (*endpoint, size(known.room().min(share))));
         let room = Room { total: size(free), each: size(EACH), busy: busy.collect(), lease: self.lease };
-        // Half of the claim is for waiting, the other half for the post.
-        let begin_until = Instant::now() + self.lease / 2;
+        // The rest of the claim is for the post.
+        let begin_until = Instant::now() + TURN.min(self.lease / 2);
         let claimed = self.store.claim_deliveries(room).await?;
-        let bodies = self.bodies.of(&self.store, &claimed).await?;
+        let bodies = match self.bodies.of(&self.store, &claimed).await {
+            Ok(bodies) => bodies,
+            Err(error) => {
+                self.unbegun = claimed;
+                return Err(error);
+            }
+        };
         for (claimed, body) in claimed.into_iter().zip(bodies) {
             // There is one: no more was claimed than are free, and nobody else takes any.
             let Ok(place) = self.places.clone().try_acquire_owned() else { break };

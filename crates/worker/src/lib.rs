@@ -50,7 +50,7 @@ const GAUGE_EVERY: Duration = Duration::from_secs(5);
 pub struct Settings {
     /// When attempts are made.
     pub schedule: Schedule,
-    /// How long a claim holds: more than an attempt can take.
+    /// How long a claim holds: more than waiting for its turn and an attempt can take, 17 s.
     pub lease: Duration,
     /// Address that links to the payment page begin with.
     pub page_url: String,

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use domain::delivery::{Next, Outcome, Schedule};
 use domain::id::EndpointId;
 use domain::signature::signatures;
+use domain::time::Moment;
 use store::Store;
 use store::deliveries::{Attempt, Claimed};
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
@@ -35,7 +36,7 @@ pub(crate) struct Post {
     pub(crate) body: Option<Bytes>,
     /// Bounds the posts at once to its endpoint.
     pub(crate) gate: Arc<Semaphore>,
-    /// It is begun before that, or given back: the rest of its claim is for the post.
+    /// It is begun before that, or not at all: the rest of its claim is for the post.
     pub(crate) begin_until: Instant,
     /// Held until its result is written down.
     pub(crate) place: OwnedSemaphorePermit,
@@ -45,8 +46,16 @@ pub(crate) struct Post {
 pub(crate) struct Ended {
     /// To whom it was.
     pub(crate) endpoint: EndpointId,
-    /// Whether it failed, and how long it took; `None`: it was not begun.
-    pub(crate) fate: Option<(bool, Duration)>,
+    pub(crate) fate: Fate,
+}
+
+pub(crate) enum Fate {
+    /// It was accepted, after this time.
+    Delivered(Duration),
+    /// Anything else came of it.
+    Failed,
+    /// It did not come to its turn.
+    NotBegun(Claimed),
 }
 
 impl Poster {
@@ -65,22 +74,22 @@ impl Poster {
         // The endpoint's gate first: who waits there takes nobody's turn.
         let turn =
             async { Ok::<_, AcquireError>((post.gate.acquire().await?, self.at_once.acquire().await?)) };
-        let Ok(Ok(turn)) = timeout_at(post.begin_until, turn).await else {
-            if let Err(error) = self.store.give_back_delivery(&post.claimed).await {
-                tracing::warn!(%error, "a delivery was not given back: {error}");
-            }
-            return Ended { endpoint, fate: None };
+        let turn = timeout_at(post.begin_until, turn).await;
+        let Some(turn) = turn.ok().and_then(Result::ok).filter(|_| Instant::now() < post.begin_until) else {
+            return Ended { endpoint, fate: Fate::NotBegun(post.claimed) };
         };
-        let (answered, took) = self.post(&post).await;
+        let at = self.store.clock().now();
+        let (answered, took) = self.post(&post, at).await;
         drop(turn);
-        let attempt = self.judge(&post, answered, took);
-        let failed = attempt.next != Next::Delivered;
+        let attempt = self.judge(&post, at, answered, took);
+        let fate = if attempt.next == Next::Delivered { Fate::Delivered(took) } else { Fate::Failed };
         // Without a writer the program is ending; then the claim ends too.
         let _ = self.results.send(Done { claimed: post.claimed, attempt, place: post.place });
-        Ended { endpoint, fate: Some((failed, took)) }
+        Ended { endpoint, fate }
     }
 
-    async fn post(&self, Post { claimed, body, .. }: &Post) -> (Result<Answered, &'static str>, Duration) {
+    async fn post(&self, post: &Post, at: Moment) -> (Result<Answered, &'static str>, Duration) {
+        let Post { claimed, body, .. } = post;
         let Some(body) = body.clone() else { return (Err("event_not_kept"), Duration::ZERO) };
         if claimed.target.secrets.is_empty() {
             tracing::error!("no key of secrets.keys opens the secret of an endpoint");
@@ -88,18 +97,23 @@ impl Poster {
         }
         let mode = claimed.owner.mode;
         let id = claimed.event.map_or_else(|| claimed.id.text(mode), |event| event.text(mode));
-        let sent_at = self.store.clock().now().unix();
-        let signature = signatures(claimed.target.secrets.iter(), &id, sent_at, &body);
+        let signature = signatures(claimed.target.secrets.iter(), &id, at.unix(), &body);
         let headers = [
             ("webhook-id", id),
-            ("webhook-timestamp", sent_at.to_string()),
+            ("webhook-timestamp", at.unix().to_string()),
             ("webhook-signature", signature),
         ];
         let (answered, took) = self.outbound.post(&claimed.target.url, &headers, body).await;
         (answered.map_err(Silence::as_str), took)
     }
 
-    fn judge(&self, post: &Post, answered: Result<Answered, &'static str>, took: Duration) -> Attempt {
+    fn judge(
+        &self,
+        post: &Post,
+        at: Moment,
+        answered: Result<Answered, &'static str>,
+        took: Duration,
+    ) -> Attempt {
         let (status, outcome, error) = match &answered {
             Ok(answered) => {
                 let outcome = match answered.status {
@@ -125,6 +139,7 @@ impl Poster {
         };
         metrics::counter!("kashio_webhook_attempts_total", "outcome" => label).increment(1);
         Attempt {
+            at,
             took,
             status,
             error,

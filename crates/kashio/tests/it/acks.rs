@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use domain::account::Mode;
 use domain::delivery::Next;
+use domain::time::Moment;
 use store::deliveries::{Attempt, Claimed, Finished, Room};
 
 use crate::webhooks::{events, miscounted, subscribe};
@@ -16,8 +17,9 @@ async fn world() -> World {
 }
 
 fn accepted() -> Attempt {
-    let (took, answer) = (Duration::from_millis(5), b"gracias".to_vec());
-    Attempt { took, status: Some(200), error: None, answer, gone: false, next: Next::Delivered }
+    let (at, took) = (Moment::from_unix(1_790_000_000), Duration::from_millis(5));
+    let answer = b"gracias".to_vec();
+    Attempt { at, took, status: Some(200), error: None, answer, gone: false, next: Next::Delivered }
 }
 
 async fn claim(world: &World) -> Vec<Claimed> {

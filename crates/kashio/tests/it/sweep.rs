@@ -107,8 +107,15 @@ async fn delivered_to(world: &World, url: &str) {
     for claimed in world.running().store.claim_deliveries(room).await.unwrap() {
         if claimed.target.url == url {
             let (took, answer) = (Duration::from_millis(5), Vec::new());
-            let attempt =
-                Attempt { took, status: Some(200), error: None, answer, gone: false, next: Next::Delivered };
+            let attempt = Attempt {
+                at: claimed.at,
+                took,
+                status: Some(200),
+                error: None,
+                answer,
+                gone: false,
+                next: Next::Delivered,
+            };
             let finished = world.running().store.finish_delivery(&claimed, attempt).await.unwrap();
             assert_eq!(finished, Finished::Yes);
         }

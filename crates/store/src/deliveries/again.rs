@@ -318,7 +318,7 @@ impl Tx {
         sqlx::query!(
             r#"
             with cancelled as (
-                update deliveries set status = 'cancelled', finished = now()
+                update deliveries set status = 'cancelled', finished = now(), claimed_until = null
                 where account_id = $1 and livemode = $2 and event = $3 and status = 'pending'
             )
             update events set round = round + 1, endpoints = $4, undelivered = $4, exhausted = 0, status = 'new'
