@@ -61,23 +61,30 @@ pub(super) fn statement(prefix: &str, owner: Owner, filter: &Filter, page: Page)
     sql
 }
 
-/// There is one good plan, along the primary key, and Postgres shall keep it. A value that it can read while it plans seems
-/// to make a better one each time, as soon as it believes that this owner has fewer rows than others, or that there are
-/// fewer before a cursor; planning takes longer than reading the page. So it is given none to read.
+/// A page of ids: a range of the primary key, from one end. There is one good plan, and Postgres shall keep it; planning
+/// takes longer than reading the page. A value that it can read while it plans seems to make a better one each time, as soon
+/// as it believes that this owner has fewer rows than others. So it is given none but the limit, without which its guess
+/// grows with the table. Both ends are always named: else another index and a sort seem as good for an owner of few.
 fn push_walk(sql: &mut QueryBuilder<Postgres>, owner: Owner, filter: &Filter, page: Page) {
-    sql.push("select ").push(COLUMNS).push(" from invoices");
-    sql.push(" where account_id = (select ").push_bind(owner.account.uuid());
-    sql.push("::uuid) and livemode = (select ").push_bind(owner.mode.is_live()).push("::boolean)");
-    if let Some(after) = page.after {
-        sql.push(" and id < (select ").push_bind(after.uuid()).push("::uuid)");
+    let (mut first, mut last) = (u128::MIN, u128::MAX);
+    let (from, until) = (filter.created.from.map(first_id_since), filter.created.until.map(first_id_after));
+    for until in [page.after.map(InvoiceId::uuid), until].into_iter().flatten() {
+        last = last.min(until.as_u128().saturating_sub(1));
     }
     if let Some(before) = page.before {
-        sql.push(" and id > (select ").push_bind(before.uuid()).push("::uuid)");
+        first = before.uuid().as_u128().saturating_add(1);
     }
+    if let Some(from) = from {
+        first = first.max(from.as_u128());
+    }
+    sql.push("select ").push(COLUMNS).push(" from invoices");
+    sql.push(" where account_id = (select ").push_bind(owner.account.uuid());
+    sql.push("::uuid) and livemode = (select ").push_bind(owner.mode.is_live());
+    sql.push("::boolean) and id >= (select ").push_bind(uuid::Uuid::from_u128(first));
+    sql.push("::uuid) and id <= (select ").push_bind(uuid::Uuid::from_u128(last)).push("::uuid)");
     push_span(sql, "created", filter.created);
-    push_id_span(sql, "id", filter.created);
     push_order(sql, page);
-    sql.push("(select ").push_bind(i64::from(page.limit) + 1).push("::bigint)");
+    sql.push(i64::from(page.limit) + 1);
 }
 
 /// The page before a cursor is read from the cursor upwards, and turned round.
@@ -201,20 +208,33 @@ fn push_span(sql: &mut QueryBuilder<Postgres>, column: &str, span: Span) {
 }
 
 /// An id holds the millisecond of its creation, so a span of time is a span of the primary key: no index on
-/// `created` is needed. The slack is far more than the clocks of replicas differ.
+/// `created` is needed.
 pub(crate) fn push_id_span(sql: &mut QueryBuilder<Postgres>, column: &str, span: Span) {
-    const SLACK_SECONDS: i64 = 60;
-    const LAST_MILLIS: u64 = (1 << 48) - 1;
-    let id_at = |moment: Moment| {
-        let millis = u64::try_from(moment.unix()).unwrap_or(0).saturating_mul(1_000);
-        InvoiceId::new(millis.min(LAST_MILLIS), &[0; 10]).uuid()
-    };
     if let Some(from) = span.from {
-        sql.push(" and ").push(column).push(" >= ").push_bind(id_at(from.plus_seconds(-SLACK_SECONDS)));
+        sql.push(" and ").push(column).push(" >= ").push_bind(first_id_since(from));
     }
     if let Some(until) = span.until {
-        sql.push(" and ").push(column).push(" < ").push_bind(id_at(until.plus_seconds(SLACK_SECONDS)));
+        sql.push(" and ").push(column).push(" < ").push_bind(first_id_after(until));
     }
+}
+
+/// Far more than the clocks of replicas differ.
+const SLACK_SECONDS: i64 = 60;
+
+/// No id of what was created at `moment` or later is smaller.
+fn first_id_since(moment: Moment) -> uuid::Uuid {
+    id_at(moment.plus_seconds(-SLACK_SECONDS))
+}
+
+/// Every id of what was created before `moment` is smaller.
+fn first_id_after(moment: Moment) -> uuid::Uuid {
+    id_at(moment.plus_seconds(SLACK_SECONDS))
+}
+
+fn id_at(moment: Moment) -> uuid::Uuid {
+    const LAST_MILLIS: u64 = (1 << 48) - 1;
+    let millis = u64::try_from(moment.unix()).unwrap_or(0).saturating_mul(1_000);
+    InvoiceId::new(millis.min(LAST_MILLIS), &[0; 10]).uuid()
 }
 
 #[cfg(test)]
@@ -236,40 +256,54 @@ mod tests {
         let database = database(&migrate::fingerprint(), prepare).await.unwrap();
         let mut connection = PgConnection::connect(database.url()).await.unwrap();
         // Counted when everything was somebody else's.
+        grow(&mut connection, 1, 2_000).await;
+
+        let owner = Owner { account: AccountId::new(0, &[2; 10]), mode: Mode::Test };
+        let cursor = Some(InvoiceId::new(1_000, &[0; 10]));
+        // From the top, where a cursor changes nothing in the statement, and upwards.
+        let pages = [(None, None), (None, cursor)].map(|(after, before)| Page { limit: 20, after, before });
+        for page in pages {
+            assert_eq!(
+                plans(&mut connection, owner, page).await,
+                (15, 5),
+                "tried five times, and then known"
+            );
+        }
+        grow(&mut connection, 2_001, 60_000).await;
+        for page in pages {
+            assert_eq!(plans(&mut connection, owner, page).await, (35, 5), "also when there are more");
+        }
+    }
+
+    /// Reads a page twenty times. How often its plan was kept so far, and how often it was made for the page alone.
+    async fn plans(connection: &mut PgConnection, owner: Owner, page: Page) -> (i64, i64) {
+        let ask = || statement("", owner, &Filter::default(), page);
+        for _ in 0..20 {
+            ask().build().fetch_all(&mut *connection).await.unwrap();
+        }
+        sqlx::query_as("select generic_plans, custom_plans from pg_prepared_statements where statement = $1")
+            .bind(ask().into_sql().as_str())
+            .fetch_one(connection)
+            .await
+            .unwrap()
+    }
+
+    /// Somebody's orders, and Postgres counts them.
+    async fn grow(connection: &mut PgConnection, first: i64, last: i64) {
         sqlx::query(
             "insert into invoices (account_id, livemode, id, created, invoice_id, size_qr, ktin, token, late_fee_rule,
                  content, currency, sub_total, expires, status, version)
              select $1, false, (lpad(to_hex(n), 12, '0') || '70008000000000000000')::uuid, now(), n, 150, n, n,
                     '{\"kind\": \"none\"}', decode(md5(n::text) || md5(n::text), 'hex'), 'PEN', 2000,
                     now() + interval '1 day', 'pending', 1
-             from generate_series(1, 5000) n",
+             from generate_series($2, $3) n",
         )
         .bind(AccountId::new(0, &[1; 10]).uuid())
-        .execute(&mut connection)
+        .bind(first)
+        .bind(last)
+        .execute(&mut *connection)
         .await
         .unwrap();
-        sqlx::query("analyze invoices").execute(&mut connection).await.unwrap();
-
-        let owner = Owner { account: AccountId::new(0, &[2; 10]), mode: Mode::Test };
-        let cursor = Some(InvoiceId::new(1_000, &[0; 10]));
-        for page in [
-            Page { limit: 20, after: None, before: None },
-            Page { limit: 20, after: cursor, before: None },
-            Page { limit: 20, after: None, before: cursor },
-        ] {
-            for _ in 0..20 {
-                let mut asked = statement("", owner, &Filter::default(), page);
-                asked.build().fetch_all(&mut connection).await.unwrap();
-            }
-            let text = statement("", owner, &Filter::default(), page).into_sql();
-            let kept: (i64, i64) = sqlx::query_as(
-                "select generic_plans, custom_plans from pg_prepared_statements where statement = $1",
-            )
-            .bind(text.as_str())
-            .fetch_one(&mut connection)
-            .await
-            .unwrap();
-            assert_eq!(kept, (15, 5), "Postgres tries five times, and then it knows");
-        }
+        sqlx::query("analyze invoices").execute(connection).await.unwrap();
     }
 }
