@@ -42,8 +42,9 @@ const AT_ONCE: usize = EACH_ANSWERING;
 const GIVEN_UP: u32 = 8;
 /// An answer within this time was at once.
 const QUICK: Duration = Duration::from_millis(50);
-/// How long a delivery waits for its turn: as long as a quick endpoint needs for all that is claimed for it, and a little.
-const TURN: Duration = Duration::from_secs(2);
+/// How long after its claim a delivery may be begun: as long as a quick endpoint needs for all that is claimed for it, and
+/// a little.
+const BEGIN_WITHIN: Duration = Duration::from_secs(2);
 /// Claimed and not written down yet.
 const UNWRITTEN: usize = 2_048;
 /// How long it is remembered that an endpoint answered.
@@ -252,7 +253,7 @@ impl Deliverer {
         let busy = self.endpoints.iter().map(|(endpoint, known)| (*endpoint, size(known.room().min(share))));
         let room = Room { total: size(free), each: size(EACH), busy: busy.collect(), lease: self.lease };
         // The rest of the claim is for the post.
-        let begin_until = Instant::now() + TURN.min(self.lease / 2);
+        let begin_until = Instant::now() + BEGIN_WITHIN.min(self.lease / 2);
         let claimed = self.store.claim_deliveries(room).await?;
         let bodies = match self.bodies.of(&self.store, &claimed).await {
             Ok(bodies) => bodies,

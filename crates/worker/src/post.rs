@@ -72,15 +72,16 @@ impl Poster {
     pub(crate) async fn make(self: Arc<Poster>, post: Post) -> Ended {
         let endpoint = post.claimed.endpoint;
         // The endpoint's gate first: who waits there takes nobody's turn.
-        let turn =
+        let wait =
             async { Ok::<_, AcquireError>((post.gate.acquire().await?, self.at_once.acquire().await?)) };
-        let turn = timeout_at(post.begin_until, turn).await;
-        let Some(turn) = turn.ok().and_then(Result::ok).filter(|_| Instant::now() < post.begin_until) else {
+        let let_in = timeout_at(post.begin_until, wait).await.ok().and_then(Result::ok);
+        // A process that stood still may find the gates open, and its claim at an end.
+        let Some(permits) = let_in.filter(|_| Instant::now() < post.begin_until) else {
             return Ended { endpoint, fate: Fate::NotBegun(post.claimed) };
         };
         let at = self.store.clock().now();
         let (answered, took) = self.post(&post, at).await;
-        drop(turn);
+        drop(permits);
         let attempt = self.judge(&post, at, answered, took);
         let fate = if attempt.next == Next::Delivered { Fate::Delivered(took) } else { Fate::Failed };
         // Without a writer the program is ending; then the claim ends too.

@@ -26,8 +26,8 @@ pub(crate) struct Done {
     pub(crate) place: OwnedSemaphorePermit,
 }
 
-/// The way to the writer, which ends when the last one of these is gone and everything is written. Cheap to clone; the
-/// places bound what waits here.
+/// The way to the writer, which ends when the last one of these is gone and everything is written. The places bound what
+/// waits here.
 pub(crate) type Results = mpsc::UnboundedSender<Done>;
 
 /// Starts the writer, which notifies `written` whenever places have become free.
@@ -37,7 +37,6 @@ pub(crate) fn start(store: Store, written: Arc<Notify>) -> (Results, JoinHandle<
     (results, tokio::spawn(writer.run(waiting)))
 }
 
-#[derive(Clone)]
 struct Writer {
     store: Store,
     written: Arc<Notify>,
@@ -87,7 +86,7 @@ impl Writer {
     fn write_alone(&self, claimed: Claimed, attempt: Attempt, place: OwnedSemaphorePermit) {
         let (store, written) = (self.store.clone(), self.written.clone());
         self.alone.spawn(async move {
-            for turn in 1..=WRITES {
+            for tried in 1..=WRITES {
                 match store.finish_delivery(&claimed, attempt.clone()).await {
                     Ok(Finished::Yes) => break,
                     Ok(Finished::TooLate) => {
@@ -96,7 +95,7 @@ impl Writer {
                     }
                     Err(error) => {
                         tracing::warn!(%error, "a delivery was not finished: {error}");
-                        sleep(duty::AFTER_FAILURE * turn).await;
+                        sleep(duty::AFTER_FAILURE * tried).await;
                     }
                 }
             }

@@ -21,11 +21,11 @@ pub(super) const COLUMNS: &str = "id, created, invoice_id, request_datetime, cus
 /// The statement, behind `prefix` (`explain`, or nothing).
 pub(super) fn statement(prefix: &str, owner: Owner, filter: &Filter, page: Page) -> QueryBuilder<Postgres> {
     let mut sql = QueryBuilder::new(prefix);
-    let branches = branches(filter);
     if filter.is_walk() {
         push_walk(&mut sql, owner, filter, page);
         return sql;
     }
+    let branches = branches(filter);
     if let [branch @ (Branch::Plain | Branch::Walk(..))] = branches[..] {
         sql.push("select ").push(COLUMNS).push(" from invoices");
         push_owner(&mut sql, owner);
@@ -66,17 +66,12 @@ pub(super) fn statement(prefix: &str, owner: Owner, filter: &Filter, page: Page)
 /// as it believes that this owner has fewer rows than others. So it is given none but the limit, without which its guess
 /// grows with the table. Both ends are always named: else another index and a sort seem as good for an owner of few.
 fn push_walk(sql: &mut QueryBuilder<Postgres>, owner: Owner, filter: &Filter, page: Page) {
-    let (mut first, mut last) = (u128::MIN, u128::MAX);
-    let (from, until) = (filter.created.from.map(first_id_since), filter.created.until.map(first_id_after));
-    for until in [page.after.map(InvoiceId::uuid), until].into_iter().flatten() {
-        last = last.min(until.as_u128().saturating_sub(1));
-    }
-    if let Some(before) = page.before {
-        first = before.uuid().as_u128().saturating_add(1);
-    }
-    if let Some(from) = from {
-        first = first.max(from.as_u128());
-    }
+    // Ids as numbers, both ends included.
+    let behind = page.before.map(|id| id.uuid().as_u128().saturating_add(1));
+    let since = filter.created.from.map(|from| first_id_since(from).as_u128());
+    let first = behind.max(since).unwrap_or(u128::MIN);
+    let ends = [page.after.map(InvoiceId::uuid), filter.created.until.map(first_id_after)];
+    let last = ends.into_iter().flatten().min().map_or(u128::MAX, |end| end.as_u128().saturating_sub(1));
     sql.push("select ").push(COLUMNS).push(" from invoices");
     sql.push(" where account_id = (select ").push_bind(owner.account.uuid());
     sql.push("::uuid) and livemode = (select ").push_bind(owner.mode.is_live());
