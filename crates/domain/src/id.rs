@@ -28,7 +28,7 @@ pub fn base57(mut number: u128) -> String {
             digits /= 57;
         }
     }
-    text.iter().map(|&byte| char::from(byte)).collect()
+    std::str::from_utf8(&text).unwrap_or_default().to_owned()
 }
 
 const TEN_DIGITS: u128 = 57u128.pow(10);
@@ -80,7 +80,7 @@ impl<K> Id<K> {
 impl<K: Kind> Id<K> {
     /// The id as merchants see it.
     pub fn text(self, mode: Mode) -> String {
-        format!("{}_{}_{}", K::PREFIX, mode.as_str(), base57(self.uuid.as_u128()))
+        [K::PREFIX, "_", mode.as_str(), "_", &base57(self.uuid.as_u128())].concat()
     }
 
     /// Reads an id of this kind and mode. Anything else is `None`: to its reader, an unknown id.

@@ -97,6 +97,19 @@ impl Amount {
 /// Two decimals, always: `20.00`.
 impl fmt::Display for Amount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{:02}", self.0 / 100, self.0 % 100)
+        // Several in every answer: `write!` would take longer than all of it.
+        let mut text = [b'0'; 21];
+        let (mut place, mut left) = (text.len(), self.0.unsigned_abs());
+        // The digits from the last on, at least three, with the point behind the second.
+        while left > 0 || place > text.len() - 4 {
+            place -= 1;
+            if place == text.len() - 3 {
+                text[place] = b'.';
+            } else {
+                text[place] += (left % 10) as u8;
+                left /= 10;
+            }
+        }
+        f.write_str(std::str::from_utf8(&text[place..]).unwrap_or_default())
     }
 }

@@ -18,7 +18,7 @@
 //!
 //! # To add a field
 //! 1. In: its name in [`create::FIELDS`] and one line in `read`, which hands it to the draft.
-//! 2. Out: one line in [`invoice`], in the place where the API document lists it.
+//! 2. Out: in [`invoice`], a line that describes it and one that writes it, in the place where the API document lists it.
 //!    Its comment is what merchants read in `/docs`; for what comes in, that is a line in [`schema`].
 //! 3. What can be wrong with it: a variant of `domain::field::Wrong`, and its sentence in [`problem`].
 
@@ -32,6 +32,7 @@ pub mod internal;
 pub mod invoice;
 pub mod json;
 pub mod list;
+mod object;
 pub mod page;
 pub mod payment;
 pub mod problem;

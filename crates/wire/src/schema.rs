@@ -15,7 +15,7 @@ use crate::version::Money;
 /// Every shape of the API by name, those that it refers to included.
 pub fn all() -> Vec<(String, RefOr<Schema>)> {
     let mut shapes = Vec::new();
-    add::<crate::invoice::Body<'_>>(&mut shapes);
+    add::<crate::invoice::Body>(&mut shapes);
     add::<InvoiceList>(&mut shapes);
     add::<CreateInvoice>(&mut shapes);
     add::<CreateInvoiceEnvelope>(&mut shapes);
@@ -507,7 +507,7 @@ struct InvoiceList {
     /// Si hay más órdenes después de esta página. La cabecera `Link` dice dónde.
     has_more: bool,
     /// Las órdenes.
-    #[schema(max_items = 500, value_type = Vec<crate::invoice::Body<'static>>)]
+    #[schema(max_items = 500, value_type = Vec<crate::invoice::Body>)]
     data: Vec<()>,
 }
 
