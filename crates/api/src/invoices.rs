@@ -25,8 +25,7 @@ use crate::reply::Reply;
 /// `GET /invoices/{id}`.
 pub async fn read(call: Call<ReadInvoices>) -> Result<Reply, Problem> {
     let (owner, id) = (call.owner, call.id::<InvoiceKind>()?);
-    let found = call.api.store.read("read_invoice", move |tx| tx.invoices(owner).get(id).boxed()).await?;
-    let known = found.ok_or(Problem::new(Code::NotFound))?;
+    let known = call.api.store.invoice(owner, id).await?.ok_or(Problem::new(Code::NotFound))?;
     Ok(Reply::fresh(call.answer(200, &known.invoice.seen_at(known.at))))
 }
 

@@ -73,6 +73,6 @@ impl Tx {
         .await?;
         let ids: Vec<(domain::account::Owner, InvoiceId)> =
             found.into_iter().map(|row| owned(row.account_id, row.livemode, row.id)).collect();
-        self.invoices_of(&ids).await
+        Ok(self.invoices_of(&ids).await?.into_iter().flatten().collect())
     }
 }

@@ -1,5 +1,7 @@
 //! Finding invoices. The owner comes first: there is no finder without one. Absent is `None`.
 
+use std::sync::Arc;
+
 use domain::account::{Mode, Owner};
 use domain::customer::Customer;
 use domain::id::{AccountId, InvoiceId, PaymentId};
@@ -14,15 +16,17 @@ use domain::reference::Reference;
 use domain::time::Moment;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use sqlx::postgres::PgRow;
+use sqlx::error::BoxDynError;
+use sqlx::postgres::{PgRow, PgTypeInfo, PgValueRef};
 use sqlx::types::Json;
-use sqlx::{Postgres, QueryBuilder, Row as _};
+use sqlx::{Postgres, Row as _};
 
+use crate::together::{Line, Read};
 use crate::{Error, Store, Tx};
 
 mod list;
 
-pub(crate) use list::push_id_span;
+pub(crate) use list::{Walk, push_id_span};
 
 /// The invoices of one owner.
 pub struct Invoices<'t> {
@@ -67,20 +71,69 @@ impl Tx {
 }
 
 impl Tx {
-    /// Invoices by their ids and owners, in no order: for duties, which know no owner.
-    pub(crate) async fn invoices_of(&mut self, ids: &[(Owner, InvoiceId)]) -> Result<Vec<Known>, Error> {
-        let mut sql = QueryBuilder::new("select account_id, livemode, ");
-        sql.push(list::COLUMNS)
-            .push(" from invoices where (account_id, livemode, id) in (select * from unnest(");
-        sql.push_bind(ids.iter().map(|(owner, _)| owner.account.uuid()).collect::<Vec<_>>()).push(", ");
-        sql.push_bind(ids.iter().map(|(owner, _)| owner.mode.is_live()).collect::<Vec<_>>()).push(", ");
-        sql.push_bind(ids.iter().map(|(_, id)| id.uuid()).collect::<Vec<_>>()).push("))");
-        let rows: Vec<PgRow> = sql.build().fetch_all(self.connection()).await?;
-        let known = |row: &PgRow| {
-            let (owner, _) = owned(row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
-            Row::from_place(row, 2)?.known(owner)
-        };
-        rows.iter().map(known).collect()
+    /// Invoices by their owners and ids, each where it was asked for: for duties, which know no owner, and for many owners
+    /// at once.
+    pub(crate) async fn invoices_of(
+        &mut self,
+        ids: &[(Owner, InvoiceId)],
+    ) -> Result<Vec<Option<Known>>, Error> {
+        let rows: Vec<PgRow> = list::by_ids(ids).build().fetch_all(self.connection()).await?;
+        let mut found: Vec<Option<Known>> = ids.iter().map(|_| None).collect();
+        for (place, row) in placed(rows)? {
+            if let (Some((owner, _)), Some(found)) = (ids.get(place), found.get_mut(place)) {
+                *found = Some(Row::from_place(&row, 1)?.known(*owner)?);
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Rows that begin with the place (from 1 on) of who asked for them, and that place (from 0 on).
+fn placed(rows: Vec<PgRow>) -> Result<Vec<(usize, PgRow)>, Error> {
+    let placed = |row: PgRow| {
+        let place: i64 = row.try_get(0)?;
+        Ok((usize::try_from(place - 1).unwrap_or(usize::MAX), row))
+    };
+    rows.into_iter().map(placed).collect()
+}
+
+/// One invoice, asked for by its id.
+#[derive(Clone, Copy)]
+pub(crate) struct One {
+    owner: Owner,
+    id: InvoiceId,
+}
+
+impl Read for One {
+    type Found = Option<Known>;
+
+    const NAME: &'static str = "read_invoice";
+
+    fn rows(&self) -> usize {
+        1
+    }
+
+    fn goes_with(&self, _: &One) -> bool {
+        true
+    }
+
+    fn line(store: &Store) -> &Line<One> {
+        &store.inner.lines.invoices
+    }
+
+    fn read(tx: &mut Tx, asked: Arc<[One]>) -> BoxFuture<'_, Result<Vec<Option<Known>>, Error>> {
+        let ids: Vec<_> = asked.iter().map(|one| (one.owner, one.id)).collect();
+        async move { tx.invoices_of(&ids).await }.boxed()
+    }
+}
+
+impl Store {
+    /// The invoice, as it is now.
+    ///
+    /// # Errors
+    /// What the store met.
+    pub async fn invoice(&self, owner: Owner, id: InvoiceId) -> Result<Option<Known>, Error> {
+        self.read_together(One { owner, id }).await
     }
 }
 
@@ -103,14 +156,48 @@ impl<'r> Places<'r> {
     }
 }
 
-type Timestamp = chrono::DateTime<chrono::Utc>;
+/// A `timestamptz`, as the second that it lies in: sent as microseconds since 2000 (PostgreSQL, `timestamptz_send`), which
+/// need no calendar.
+pub(crate) struct Second(Moment);
+
+impl sqlx::Type<Postgres> for Second {
+    fn type_info() -> PgTypeInfo {
+        <chrono::DateTime<chrono::Utc> as sqlx::Type<Postgres>>::type_info()
+    }
+}
+
+impl<'r> sqlx::Decode<'r, Postgres> for Second {
+    fn decode(value: PgValueRef<'r>) -> Result<Second, BoxDynError> {
+        const YEAR_2000: i64 = 946_684_800;
+        let micros = <i64 as sqlx::Decode<Postgres>>::decode(value)?;
+        Ok(Second(Moment::from_unix(micros.div_euclid(1_000_000) + YEAR_2000)))
+    }
+}
+
+/// The rule of a late fee. Most are none, which is seen without reading any JSON.
+pub(crate) struct Rule(LateFee);
+
+impl sqlx::Type<Postgres> for Rule {
+    fn type_info() -> PgTypeInfo {
+        <Json<LateFee> as sqlx::Type<Postgres>>::type_info()
+    }
+}
+
+impl<'r> sqlx::Decode<'r, Postgres> for Rule {
+    fn decode(value: PgValueRef<'r>) -> Result<Rule, BoxDynError> {
+        if value.as_bytes()?.ends_with(br#"{"kind": "none"}"#) {
+            return Ok(Rule(LateFee::None));
+        }
+        <Json<LateFee> as sqlx::Decode<Postgres>>::decode(value).map(|Json(rule)| Rule(rule))
+    }
+}
 
 /// An invoice's columns, in the order of [`list::COLUMNS`].
 pub(crate) struct Row {
     id: uuid::Uuid,
-    created: Timestamp,
+    created: Second,
     invoice_id: String,
-    request_datetime: Option<Timestamp>,
+    request_datetime: Option<Second>,
     customer: Option<Json<Customer>>,
     sub_merchant: Option<String>,
     url_success: Option<String>,
@@ -119,18 +206,18 @@ pub(crate) struct Row {
     size_qr: i16,
     ktin: i64,
     token: String,
-    late_fee_rule: Json<LateFee>,
+    late_fee_rule: Rule,
     content: Vec<u8>,
     currency: String,
     sub_total: i64,
-    due: Option<Timestamp>,
-    expires: Timestamp,
+    due: Option<Second>,
+    expires: Second,
     status: String,
     version: i32,
-    paid_at: Option<Timestamp>,
+    paid_at: Option<Second>,
     payment_id: Option<uuid::Uuid>,
     late_fee: Option<i64>,
-    at: Timestamp,
+    at: Second,
 }
 
 /// The columns of [`Row`], then the rest of the statement.
@@ -139,11 +226,11 @@ macro_rules! select_invoice {
         sqlx::query_as!(
             Row,
             r#"
-            select id, created, invoice_id, request_datetime, customer as "customer: Json<Customer>",
+            select id, created as "created: Second", invoice_id, request_datetime as "request_datetime: Second", customer as "customer: Json<Customer>",
                    sub_merchant::text as sub_merchant, url_success, url_error, metadata::text as metadata, size_qr,
-                   ktin, token, late_fee_rule as "late_fee_rule: Json<LateFee>", content,
-                   currency, sub_total, due, expires, status, version, paid_at, payment_id, late_fee,
-                   now() as "at!"
+                   ktin, token, late_fee_rule as "late_fee_rule: Rule", content,
+                   currency, sub_total, due as "due: Second", expires as "expires: Second", status, version, paid_at as "paid_at: Second", payment_id, late_fee,
+                   now() as "at!: Second"
             from invoices
             "# + $rest,
             $($bind),*
@@ -256,8 +343,8 @@ pub struct Listed {
 }
 
 impl Store {
-    /// [`Invoices::list`]. A page of ids can not take long, and is read without more ado; what searches has the time limit
-    /// that a transaction sets.
+    /// A page of the invoices that a filter lets through, or the cursor that is no invoice of this owner. A page of ids can
+    /// not take long, and is read together with those of others; what searches has the time limit that a transaction sets.
     ///
     /// # Errors
     /// What the store met.
@@ -267,13 +354,30 @@ impl Store {
         filter: Filter,
         page: Page,
     ) -> Result<Result<Listed, InvoiceId>, Error> {
-        let is_walk = filter.is_walk();
-        let list = bound(move |tx| {
-            let filter = filter.clone();
-            async move { tx.invoices(owner).list(&filter, page).await }.boxed()
-        });
-        let name = "list_invoices";
-        if is_walk { self.read(name, list).await } else { self.transaction(name, list).await }
+        let (found, first_column) = if filter.is_walk() {
+            (self.read_together(Walk { owner, created: filter.created, page }).await?, 1)
+        } else {
+            let search = bound(move |tx| {
+                let filter = filter.clone();
+                async move { tx.invoices(owner).search(&filter, page).await }.boxed()
+            });
+            (self.transaction(Walk::NAME, search).await?, 0)
+        };
+        let rows = match found {
+            Ok(rows) => rows,
+            Err(unknown) => return Ok(Err(unknown)),
+        };
+        let mut at = self.clock().now();
+        let mut invoices = Vec::with_capacity(rows.len());
+        for row in rows.iter().take(page.limit.into()) {
+            let known = Row::from_place(row, first_column)?.known(owner)?;
+            at = known.at;
+            invoices.push(known.invoice);
+        }
+        if list::is_upwards(page) {
+            invoices.reverse();
+        }
+        Ok(Ok(Listed { invoices, has_more: rows.len() > usize::from(page.limit), at }))
     }
 }
 
@@ -285,49 +389,109 @@ where
     work
 }
 
-impl Invoices<'_> {
-    /// A page of the invoices that a filter lets through, or the cursor that is no invoice of this owner.
-    pub async fn list(self, filter: &Filter, page: Page) -> Result<Result<Listed, InvoiceId>, Error> {
-        for cursor in [page.after, page.before].into_iter().flatten() {
-            let known = sqlx::query_scalar!(
-                r#"
-                select exists (
-                    select from invoices where account_id = $1 and livemode = $2 and id = $3) as "known!"
-                "#,
-                self.owner.account.uuid(),
-                self.owner.mode.is_live(),
-                cursor.uuid(),
-            )
-            .fetch_one(self.tx.connection())
-            .await?;
-            if !known {
-                return Ok(Err(cursor));
+/// The rows of a page, nearest to its cursor first and one more when there are more, or the cursor that is no invoice of its
+/// owner.
+type Rows = Result<Vec<PgRow>, InvoiceId>;
+
+impl Read for Walk {
+    type Found = Rows;
+
+    const NAME: &'static str = "list_invoices";
+
+    fn rows(&self) -> usize {
+        self.page.limit.into()
+    }
+
+    fn goes_with(&self, other: &Walk) -> bool {
+        let kind = |walk: &Walk| (walk.page.limit, list::is_upwards(walk.page), walk.created.is_open());
+        kind(self) == kind(other)
+    }
+
+    fn line(store: &Store) -> &Line<Walk> {
+        &store.inner.lines.pages
+    }
+
+    fn read(tx: &mut Tx, asked: Arc<[Walk]>) -> BoxFuture<'_, Result<Vec<Rows>, Error>> {
+        async move { tx.walks(&asked).await }.boxed()
+    }
+}
+
+impl Tx {
+    /// Pages that go with each other, in their order.
+    async fn walks(&mut self, walks: &[Walk]) -> Result<Vec<Rows>, Error> {
+        let pages: Vec<_> = walks.iter().map(|walk| (walk.owner, walk.page)).collect();
+        let unknown = self.unknown_cursors(&pages).await?;
+        let mut found: Vec<Rows> =
+            unknown.into_iter().map(|cursor| cursor.map_or(Ok(Vec::new()), Err)).collect();
+        let rows: Vec<PgRow> = list::walks("", walks).build().fetch_all(self.connection()).await?;
+        for (place, row) in placed(rows)? {
+            if let Some(Ok(page)) = found.get_mut(place) {
+                page.push(row);
             }
         }
-        let mut statement = list::statement("", self.owner, filter, page);
-        let rows: Vec<PgRow> = statement.build().fetch_all(self.tx.connection()).await?;
-        let has_more = rows.len() > usize::from(page.limit);
-        let mut at = self.tx.store().clock().now();
-        let mut invoices = Vec::with_capacity(rows.len());
-        for row in rows.iter().take(page.limit.into()) {
-            let known = Row::from_place(row, 0)?.known(self.owner)?;
-            at = known.at;
-            invoices.push(known.invoice);
+        Ok(found)
+    }
+
+    /// The first cursor of each page that is no invoice of its owner.
+    async fn unknown_cursors(&mut self, pages: &[(Owner, Page)]) -> Result<Vec<Option<InvoiceId>>, Error> {
+        let mut unknown = vec![None; pages.len()];
+        let cursors: Vec<_> = (0..)
+            .zip(pages)
+            .flat_map(|(place, (owner, page))| {
+                let cursors = [page.after, page.before].into_iter().flatten();
+                cursors.map(move |cursor| (place, *owner, cursor))
+            })
+            .collect();
+        if cursors.is_empty() {
+            return Ok(unknown);
         }
-        if list::is_upwards(page) {
-            invoices.reverse();
+        let accounts: Vec<_> = cursors.iter().map(|(_, owner, _)| owner.account.uuid()).collect();
+        let modes: Vec<_> = cursors.iter().map(|(_, owner, _)| owner.mode.is_live()).collect();
+        let ids: Vec<_> = cursors.iter().map(|(_, _, cursor)| cursor.uuid()).collect();
+        let known = sqlx::query_scalar!(
+            r#"
+            select exists (
+                select from invoices
+                where account_id = asked.account_id and livemode = asked.livemode and id = asked.id
+                offset 0) as "known!"
+            from unnest((select $1::uuid[]), $2::boolean[], $3::uuid[])
+                with ordinality as asked (account_id, livemode, id, place)
+            order by place
+            "#,
+            &accounts,
+            &modes,
+            &ids,
+        )
+        .fetch_all(self.connection())
+        .await?;
+        for ((place, _, cursor), known) in cursors.into_iter().zip(known) {
+            if let (false, Some(unknown)) = (known, unknown.get_mut(place)) {
+                unknown.get_or_insert(cursor);
+            }
         }
-        Ok(Ok(Listed { invoices, has_more, at }))
+        Ok(unknown)
+    }
+}
+
+impl Invoices<'_> {
+    async fn search(self, filter: &Filter, page: Page) -> Result<Rows, Error> {
+        if let Some(cursor) =
+            self.tx.unknown_cursors(&[(self.owner, page)]).await?.into_iter().flatten().next()
+        {
+            return Ok(Err(cursor));
+        }
+        let mut statement = list::search("", self.owner, filter, page);
+        Ok(Ok(statement.build().fetch_all(self.tx.connection()).await?))
     }
 
     /// What the database does for a list, step by step: for the tests that hold it to its indexes.
     pub async fn explain_list(self, filter: &Filter, page: Page) -> Result<String, Error> {
-        let mut statement = list::statement(
-            "explain (analyze, costs off, timing off, summary off) ",
-            self.owner,
-            filter,
-            page,
-        );
+        let prefix = "explain (analyze, costs off, timing off, summary off) ";
+        let mut statement = if filter.is_walk() {
+            list::walks(prefix, &[Walk { owner: self.owner, created: filter.created, page }])
+        } else {
+            list::search(prefix, self.owner, filter, page)
+        };
         let lines: Vec<String> = statement.build_query_scalar().fetch_all(self.tx.connection()).await?;
         Ok(lines.join("\n"))
     }
@@ -367,7 +531,7 @@ impl Row {
     }
 
     fn known(self, owner: Owner) -> Result<Known, Error> {
-        let at = Moment::truncated(self.at);
+        let Second(at) = self.at;
         let id = self.id;
         let invoice = self.invoice(owner).ok_or(Error::Corrupt { table: "invoices", id })?;
         Ok(Known { invoice, at })
@@ -381,7 +545,7 @@ impl Row {
             State::Expired => Status::Expired,
             State::Voided => Status::Voided,
             State::Paid => Status::Paid {
-                paid_at: Moment::truncated(self.paid_at?),
+                paid_at: self.paid_at?.0,
                 payment: PaymentId::from_uuid(self.payment_id?),
                 late_fee: Amount::from_centimos(self.late_fee?)?,
             },
@@ -389,10 +553,10 @@ impl Row {
         Some(Invoice {
             id: InvoiceId::from_uuid(self.id),
             owner,
-            created: Moment::truncated(self.created),
+            created: self.created.0,
             order: Order {
                 reference: Reference::parse(self.invoice_id).ok()?,
-                request_datetime: self.request_datetime.map(Moment::truncated),
+                request_datetime: self.request_datetime.map(|Second(at)| at),
                 customer: self.customer.map(|Json(customer)| customer),
                 sub_merchant: self.sub_merchant.map(verbatim),
                 url_success: self.url_success,
@@ -407,8 +571,8 @@ impl Row {
             terms: Terms {
                 currency: Currency::parse(&self.currency).ok()?,
                 sub_total: Amount::from_centimos(self.sub_total)?,
-                due: self.due.map(Moment::truncated),
-                expires: Moment::truncated(self.expires),
+                due: self.due.map(|Second(at)| at),
+                expires: self.expires.0,
             },
             status,
             version: u32::try_from(self.version).ok()?,

@@ -7,6 +7,7 @@
 //! | [`change`] | [`Tx::save`]: the one way to write an invoice, its payment and its event |
 //! | [`create`] | the one statement that opens invoices, over a slice |
 //! | [`group`] | creates of many requests, committed together |
+//! | `together` | reads of many requests, in one statement |
 //! | [`idempotency`] | [`Claim`], [`Answer`], [`Store::once`] |
 //! | [`invoices`], [`accounts`], [`keys`], [`service_keys`] | finders; the owner comes first |
 //! | [`payments`], [`channels`] | money, and who brings it |
@@ -58,6 +59,7 @@ pub mod service_keys;
 pub mod support;
 pub mod sweep;
 pub mod timeline;
+mod together;
 mod tx;
 
 use std::sync::Arc;
@@ -84,6 +86,7 @@ use codes::Codes;
 use group::Groups;
 use pool::{PLACE_TIME, Pool};
 use seal::Sealer;
+use together::Line;
 
 /// How long a connection that was given back may take to show that it still answers.
 const RELEASE_TIME: Duration = Duration::from_secs(1);
@@ -120,6 +123,13 @@ pub struct PoolState {
     pub most: u32,
 }
 
+/// Where reads wait for each other.
+#[derive(Default)]
+struct Lines {
+    invoices: Line<invoices::One>,
+    pages: Line<invoices::Walk>,
+}
+
 /// The door to Postgres. Cheap to clone; every clone is the same door.
 #[derive(Clone)]
 pub struct Store {
@@ -137,6 +147,7 @@ struct Inner {
     sealer: Sealer,
     told: Arc<Notify>,
     groups: Option<Groups>,
+    lines: Lines,
 }
 
 impl Store {
@@ -185,6 +196,7 @@ impl Store {
             codes: Codes::default(),
             sealer: settings.sealer,
             told,
+            lines: Lines::default(),
         };
         Ok(Store { inner: Arc::new(inner) })
     }

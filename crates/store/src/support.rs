@@ -458,7 +458,7 @@ impl Tx {
             let (matched, ..) = named.iter().find(|(_, owner, id)| (*owner, *id) == own)?;
             Some(Hit { matched: *matched, found: Found::Invoice(Box::new(known)) })
         };
-        Ok(known.into_iter().filter_map(hit).collect())
+        Ok(known.into_iter().flatten().filter_map(hit).collect())
     }
 
     async fn invoices_of_reference(

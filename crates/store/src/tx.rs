@@ -35,7 +35,7 @@ const BEGIN_BATCH: &str = "begin; set local statement_timeout = '5s'; set local 
 const DEADLINE: Duration = Duration::from_secs(12);
 
 /// The statement that begins a transaction, if there is to be one.
-type Begin = Option<&'static str>;
+pub(crate) type Begin = Option<&'static str>;
 
 /// How long one run of it may take: a little more than its slowest statement. What took longer is on a connection that
 /// answers no more, and is run again on another one.
@@ -143,7 +143,8 @@ impl Store {
         })
     }
 
-    async fn attempts<T, E, F>(&self, name: &'static str, begin: Begin, work: F) -> Result<T, E>
+    /// [`Store::run`] without a task of its own: the caller is one.
+    pub(crate) async fn attempts<T, E, F>(&self, name: &'static str, begin: Begin, work: F) -> Result<T, E>
     where
         E: Failure,
         F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T, E>>,

@@ -105,11 +105,7 @@ fn questions(count: i64) -> Vec<(&'static str, Filter, Page)> {
 }
 
 async fn list(store: &Store, owner: Owner, filter: &Filter, page: Page) -> Listed {
-    let filter = filter.clone();
-    let listed = store.transaction::<_, Error, _>("list", move |tx| {
-        let filter = filter.clone();
-        Box::pin(async move { tx.invoices(owner).list(&filter, page).await })
-    });
+    let listed = store.list_invoices(owner, filter.clone(), page);
     listed.await.unwrap().unwrap_or_else(|_| panic!("an own cursor"))
 }
 

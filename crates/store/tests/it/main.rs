@@ -20,5 +20,6 @@ mod schema;
 mod support;
 mod table;
 mod tenancy;
+mod together;
 mod transactions;
 mod world;
