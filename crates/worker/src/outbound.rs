@@ -114,6 +114,8 @@ impl Outbound {
         let builder = Client::builder()
             .user_agent("KashIO-Webhooks/1.0")
             .redirect(Policy::none())
+            // An attempt is one post; what could be posted again would be copied for it each time.
+            .retry(reqwest::retry::never().max_retries_per_request(0))
             .no_proxy()
             .referer(false)
             .http1_only()
