@@ -4,29 +4,27 @@ use std::sync::Arc;
 
 use domain::account::{Mode, Owner};
 use domain::customer::Customer;
-use domain::id::{AccountId, InvoiceId, PaymentId};
+use domain::id::{AccountId, InvoiceId};
 use domain::invoice::filter::{Filter, Page};
-use domain::invoice::table::State;
-use domain::invoice::{Invoice, Order, Status, Terms, Token};
+use domain::invoice::{Invoice, Order, Token};
 use domain::ktin::Ktin;
-use domain::late_fee::LateFee;
-use domain::metadata::Verbatim;
-use domain::money::{Amount, Currency};
 use domain::reference::Reference;
 use domain::time::Moment;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use sqlx::error::BoxDynError;
-use sqlx::postgres::{PgRow, PgTypeInfo, PgValueRef};
+use sqlx::Row as _;
+use sqlx::postgres::PgRow;
 use sqlx::types::Json;
-use sqlx::{Postgres, Row as _};
 
 use crate::together::{Line, Read};
 use crate::{Error, Store, Tx};
 
 mod list;
+mod row;
 
 pub(crate) use list::{Walk, push_id_span};
+pub(crate) use row::Row;
+use row::{Rule, Second};
 
 /// The invoices of one owner.
 pub struct Invoices<'t> {
@@ -71,17 +69,25 @@ impl Tx {
 }
 
 impl Tx {
-    /// Invoices by their owners and ids, each where it was asked for: for duties, which know no owner, and for many owners
-    /// at once.
+    /// Invoices by their owners and ids, each where it was asked for: for duties, which know no owner.
     pub(crate) async fn invoices_of(
         &mut self,
         ids: &[(Owner, InvoiceId)],
     ) -> Result<Vec<Option<Known>>, Error> {
+        let rows = self.rows_of(ids).await?;
+        let known = |(row, (owner, _)): (Option<PgRow>, &(Owner, InvoiceId))| {
+            row.map(|row| Row::from_place(&row, 1)?.known(*owner)).transpose()
+        };
+        rows.into_iter().zip(ids).map(known).collect()
+    }
+
+    /// Their rows, which begin with the place.
+    async fn rows_of(&mut self, ids: &[(Owner, InvoiceId)]) -> Result<Vec<Option<PgRow>>, Error> {
         let rows: Vec<PgRow> = list::by_ids(ids).build().fetch_all(self.connection()).await?;
-        let mut found: Vec<Option<Known>> = ids.iter().map(|_| None).collect();
+        let mut found: Vec<Option<PgRow>> = ids.iter().map(|_| None).collect();
         for (place, row) in placed(rows)? {
-            if let (Some((owner, _)), Some(found)) = (ids.get(place), found.get_mut(place)) {
-                *found = Some(Row::from_place(&row, 1)?.known(*owner)?);
+            if let Some(found) = found.get_mut(place) {
+                *found = Some(row);
             }
         }
         Ok(found)
@@ -105,7 +111,7 @@ pub(crate) struct One {
 }
 
 impl Read for One {
-    type Found = Option<Known>;
+    type Found = Option<PgRow>;
 
     const NAME: &'static str = "read_invoice";
 
@@ -121,9 +127,9 @@ impl Read for One {
         &store.inner.lines.invoices
     }
 
-    fn read(tx: &mut Tx, asked: Arc<[One]>) -> BoxFuture<'_, Result<Vec<Option<Known>>, Error>> {
+    fn read(tx: &mut Tx, asked: Arc<[One]>) -> BoxFuture<'_, Result<Vec<Option<PgRow>>, Error>> {
         let ids: Vec<_> = asked.iter().map(|one| (one.owner, one.id)).collect();
-        async move { tx.invoices_of(&ids).await }.boxed()
+        async move { tx.rows_of(&ids).await }.boxed()
     }
 }
 
@@ -133,7 +139,8 @@ impl Store {
     /// # Errors
     /// What the store met.
     pub async fn invoice(&self, owner: Owner, id: InvoiceId) -> Result<Option<Known>, Error> {
-        self.read_together(One { owner, id }).await
+        let row = self.read_together(One { owner, id }).await?;
+        row.map(|row| Row::from_place(&row, 1)?.known(owner)).transpose()
     }
 }
 
@@ -142,95 +149,17 @@ pub(crate) fn owned(account: uuid::Uuid, livemode: bool, id: uuid::Uuid) -> (Own
     (owner, InvoiceId::from_uuid(id))
 }
 
-/// A row, read from left to right.
-struct Places<'r> {
-    row: &'r PgRow,
-    next: usize,
-}
-
-impl<'r> Places<'r> {
-    fn read<T: sqlx::Decode<'r, Postgres> + sqlx::Type<Postgres>>(&mut self) -> Result<T, sqlx::Error> {
-        let place = self.next;
-        self.next += 1;
-        self.row.try_get(place)
-    }
-}
-
-/// A `timestamptz`, as the second that it lies in: sent as microseconds since 2000 (PostgreSQL, `timestamptz_send`), which
-/// need no calendar.
-pub(crate) struct Second(Moment);
-
-impl sqlx::Type<Postgres> for Second {
-    fn type_info() -> PgTypeInfo {
-        <chrono::DateTime<chrono::Utc> as sqlx::Type<Postgres>>::type_info()
-    }
-}
-
-impl<'r> sqlx::Decode<'r, Postgres> for Second {
-    fn decode(value: PgValueRef<'r>) -> Result<Second, BoxDynError> {
-        const YEAR_2000: i64 = 946_684_800;
-        let micros = <i64 as sqlx::Decode<Postgres>>::decode(value)?;
-        Ok(Second(Moment::from_unix(micros.div_euclid(1_000_000) + YEAR_2000)))
-    }
-}
-
-/// The rule of a late fee. Most are none, which is seen without reading any JSON.
-pub(crate) struct Rule(LateFee);
-
-impl sqlx::Type<Postgres> for Rule {
-    fn type_info() -> PgTypeInfo {
-        <Json<LateFee> as sqlx::Type<Postgres>>::type_info()
-    }
-}
-
-impl<'r> sqlx::Decode<'r, Postgres> for Rule {
-    fn decode(value: PgValueRef<'r>) -> Result<Rule, BoxDynError> {
-        if value.as_bytes()?.ends_with(br#"{"kind": "none"}"#) {
-            return Ok(Rule(LateFee::None));
-        }
-        <Json<LateFee> as sqlx::Decode<Postgres>>::decode(value).map(|Json(rule)| Rule(rule))
-    }
-}
-
-/// An invoice's columns, in the order of [`list::COLUMNS`].
-pub(crate) struct Row {
-    id: uuid::Uuid,
-    created: Second,
-    invoice_id: String,
-    request_datetime: Option<Second>,
-    customer: Option<Json<Customer>>,
-    sub_merchant: Option<String>,
-    url_success: Option<String>,
-    url_error: Option<String>,
-    metadata: Option<String>,
-    size_qr: i16,
-    ktin: i64,
-    token: String,
-    late_fee_rule: Rule,
-    content: Vec<u8>,
-    currency: String,
-    sub_total: i64,
-    due: Option<Second>,
-    expires: Second,
-    status: String,
-    version: i32,
-    paid_at: Option<Second>,
-    payment_id: Option<uuid::Uuid>,
-    late_fee: Option<i64>,
-    at: Second,
-}
-
 /// The columns of [`Row`], then the rest of the statement.
 macro_rules! select_invoice {
     ($rest:literal, $($bind:expr),* $(,)?) => {
         sqlx::query_as!(
             Row,
             r#"
-            select id, created as "created: Second", invoice_id, request_datetime as "request_datetime: Second", customer as "customer: Json<Customer>",
-                   sub_merchant::text as sub_merchant, url_success, url_error, metadata::text as metadata, size_qr,
-                   ktin, token, late_fee_rule as "late_fee_rule: Rule", content,
-                   currency, sub_total, due as "due: Second", expires as "expires: Second", status, version, paid_at as "paid_at: Second", payment_id, late_fee,
-                   now() as "at!: Second"
+            select id, created as "created: Second", invoice_id, request_datetime as "request_datetime: Second",
+                   customer as "customer: Json<Customer>", sub_merchant::text as sub_merchant, url_success, url_error,
+                   metadata::text as metadata, size_qr, ktin, token, late_fee_rule as "late_fee_rule: Rule", content,
+                   currency, sub_total, due as "due: Second", expires as "expires: Second", status, version,
+                   paid_at as "paid_at: Second", payment_id, late_fee, now() as "at!: Second"
             from invoices
             "# + $rest,
             $($bind),*
@@ -494,88 +423,5 @@ impl Invoices<'_> {
         };
         let lines: Vec<String> = statement.build_query_scalar().fetch_all(self.tx.connection()).await?;
         Ok(lines.join("\n"))
-    }
-}
-
-impl Row {
-    /// Its columns stand in `row` from that place on. By place, because each name would be looked up in each row.
-    pub(crate) fn from_place(row: &PgRow, first: usize) -> Result<Row, sqlx::Error> {
-        let mut next = Places { row, next: first };
-        // The fields are read in this order.
-        Ok(Row {
-            id: next.read()?,
-            created: next.read()?,
-            invoice_id: next.read()?,
-            request_datetime: next.read()?,
-            customer: next.read()?,
-            sub_merchant: next.read()?,
-            url_success: next.read()?,
-            url_error: next.read()?,
-            metadata: next.read()?,
-            size_qr: next.read()?,
-            ktin: next.read()?,
-            token: next.read()?,
-            late_fee_rule: next.read()?,
-            content: next.read()?,
-            currency: next.read()?,
-            sub_total: next.read()?,
-            due: next.read()?,
-            expires: next.read()?,
-            status: next.read()?,
-            version: next.read()?,
-            paid_at: next.read()?,
-            payment_id: next.read()?,
-            late_fee: next.read()?,
-            at: next.read()?,
-        })
-    }
-
-    fn known(self, owner: Owner) -> Result<Known, Error> {
-        let Second(at) = self.at;
-        let id = self.id;
-        let invoice = self.invoice(owner).ok_or(Error::Corrupt { table: "invoices", id })?;
-        Ok(Known { invoice, at })
-    }
-
-    /// The invoice, unless the domain refuses it.
-    pub(crate) fn invoice(self, owner: Owner) -> Option<Invoice> {
-        let verbatim = |text: String| Verbatim { text, canonical: String::new() };
-        let status = match State::parse(&self.status)? {
-            State::Pending => Status::Pending,
-            State::Expired => Status::Expired,
-            State::Voided => Status::Voided,
-            State::Paid => Status::Paid {
-                paid_at: self.paid_at?.0,
-                payment: PaymentId::from_uuid(self.payment_id?),
-                late_fee: Amount::from_centimos(self.late_fee?)?,
-            },
-        };
-        Some(Invoice {
-            id: InvoiceId::from_uuid(self.id),
-            owner,
-            created: self.created.0,
-            order: Order {
-                reference: Reference::parse(self.invoice_id).ok()?,
-                request_datetime: self.request_datetime.map(|Second(at)| at),
-                customer: self.customer.map(|Json(customer)| customer),
-                sub_merchant: self.sub_merchant.map(verbatim),
-                url_success: self.url_success,
-                url_error: self.url_error,
-                metadata: self.metadata.map(verbatim),
-                size_qr: u16::try_from(self.size_qr).ok()?,
-                ktin: Ktin::from_number(self.ktin),
-                token: Token::from_stored(self.token),
-                late_fee: self.late_fee_rule.0,
-                content: self.content.try_into().ok()?,
-            },
-            terms: Terms {
-                currency: Currency::parse(&self.currency).ok()?,
-                sub_total: Amount::from_centimos(self.sub_total)?,
-                due: self.due.map(|Second(at)| at),
-                expires: self.expires.0,
-            },
-            status,
-            version: u32::try_from(self.version).ok()?,
-        })
     }
 }

@@ -13,27 +13,26 @@
 use std::collections::VecDeque;
 use std::mem::take;
 use std::panic::AssertUnwindSafe;
-use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::sync::oneshot;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tracing::Instrument;
 
 use crate::error::Error;
 use crate::{Store, Tx};
 
-/// How many rounds of a kind are under way at once, at most. Two share the readers, and so each costs more: the second
-/// begins only when the first [keeps somebody waiting](LONG), as it does when it meets a cold disk, or when there are more
-/// readers than one connection can serve.
+/// How many rounds of a kind are under way at once, at most. Two share the readers, and so each costs more: one more begins
+/// only when somebody has [waited long](LONG), as he does when a round meets a cold disk, or when there are more readers than
+/// one connection can serve; and ends as soon as nobody does.
 const ROUNDS: usize = 4;
 const LONG: Duration = Duration::from_millis(10);
 
-/// The most that one round asks for, in rows.
-const ROUND: usize = 320;
+/// The most that one round asks for, in rows, unless one reader alone asks for more.
+pub(crate) const ROUND: usize = 320;
 
 /// How long a reader stays in company. After that it goes alone, with the limits of one who is alone.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -69,6 +68,7 @@ struct Queue<R: Read> {
 
 struct Waiting<R: Read> {
     asked: R,
+    since: Instant,
     told: oneshot::Sender<Result<Fate<R::Found>, Error>>,
 }
 
@@ -107,15 +107,20 @@ impl<R: Read> Line<R> {
     fn next(&self) -> Vec<Waiting<R>> {
         let mut queue = self.queue();
         let (mut members, mut rows) = (Vec::<Waiting<R>>::new(), 0);
+        queue.waiting.retain(|waiting| !waiting.told.is_closed());
+        let waits_long = queue.waiting.front().is_some_and(|first| first.since.elapsed() >= LONG);
+        if queue.rounds > 1 && !waits_long {
+            // Another looks here again before it ends.
+            queue.rounds -= 1;
+            return members;
+        }
         let mut others = VecDeque::new();
         for waiting in take(&mut queue.waiting) {
             let fits = members.first().is_none_or(|first| {
-                first.asked.goes_with(&waiting.asked) && rows + waiting.asked.rows() <= ROUND
+                first.asked.goes_with(&waiting.asked) && rows + waiting.asked.rows().max(1) <= ROUND
             });
-            if waiting.told.is_closed() {
-                // Nobody waits for it any more.
-            } else if fits {
-                rows += waiting.asked.rows();
+            if fits {
+                rows += waiting.asked.rows().max(1);
                 members.push(waiting);
             } else {
                 others.push_back(waiting);
@@ -138,22 +143,27 @@ impl<R: Read> Queue<R> {
 impl Store {
     /// Reads it, together with whoever asks at the same time.
     pub(crate) async fn read_together<R: Read>(&self, asked: R) -> Result<R::Found, Error> {
-        let (told, fate) = oneshot::channel();
         // To the request's trace its round is one transaction, from the line to the answer.
-        let mut fate = pin!(fate.instrument(tracing::info_span!("transaction", name = R::NAME)));
-        self.begin_round::<R>(R::line(self).join(Waiting { asked, told }));
+        let span = tracing::info_span!("transaction", name = R::NAME);
+        match self.wait_in_line(asked).instrument(span).await {
+            Some(Ok(Fate::Found(found))) => Ok(found),
+            Some(Err(error)) => Err(error),
+            Some(Ok(Fate::Alone)) | None => self.read_alone(asked).await,
+        }
+    }
+
+    /// What became of it in a round; nothing, when its patience or its round came to an end. It is in no line any more then.
+    async fn wait_in_line<R: Read>(&self, asked: R) -> Option<Result<Fate<R::Found>, Error>> {
+        let (told, mut fate) = oneshot::channel();
+        self.begin_round::<R>(R::line(self).join(Waiting { asked, since: Instant::now(), told }));
         let told = match timeout(LONG, &mut fate).await {
-            Ok(told) => Some(told),
+            Ok(told) => told,
             Err(_) => {
                 self.begin_round::<R>(R::line(self).hurry());
-                timeout(PATIENCE, fate).await.ok()
+                timeout(PATIENCE, fate).await.ok()?
             }
         };
-        match told {
-            Some(Ok(Ok(Fate::Found(found)))) => Ok(found),
-            Some(Ok(Err(error))) => Err(error),
-            Some(Ok(Ok(Fate::Alone)) | Err(_)) | None => self.read_alone(asked).await,
-        }
+        told.ok()
     }
 
     fn begin_round<R: Read>(&self, is_due: bool) {
@@ -195,6 +205,7 @@ fn tell<R: Read>(members: Vec<Waiting<R>>, found: Result<Vec<R::Found>, Error>) 
             }
         }
         Err(error) => {
+            tracing::warn!(transaction = R::NAME, %error, readers = members.len(), "a round of reads failed: {error}");
             for member in members {
                 let fate = match &error {
                     Error::Unavailable(why) => Err(Error::Unavailable(why.clone())),
@@ -211,7 +222,12 @@ fn tell<R: Read>(members: Vec<Waiting<R>>, found: Result<Vec<R::Found>, Error>) 
 mod tests {
     use std::sync::LazyLock;
 
+    use futures_util::future::join_all;
+    use postgres_dev::testing::database;
+
     use super::*;
+    use crate::Settings;
+    use crate::seal::Sealer;
 
     /// So many rows.
     #[derive(Clone, Copy)]
@@ -243,8 +259,13 @@ mod tests {
     type Told = oneshot::Receiver<Result<Fate<usize>, Error>>;
 
     fn join(line: &Line<Rows>, rows: usize) -> (bool, Told) {
+        // However long a test takes, nobody has waited long in it.
+        join_at(line, rows, Instant::now() + Duration::from_secs(3_600))
+    }
+
+    fn join_at(line: &Line<Rows>, rows: usize, since: Instant) -> (bool, Told) {
         let (told, fate) = oneshot::channel();
-        (line.join(Waiting { asked: Rows(rows), told }), fate)
+        (line.join(Waiting { asked: Rows(rows), since, told }), fate)
     }
 
     /// Those who go next, by what they ask for.
@@ -302,13 +323,86 @@ mod tests {
         assert!(!line.hurry(), "who waits is being asked for already");
         let mut waiting = Vec::new();
         for _ in 1..ROUNDS {
-            let (begins, fate) = join(&line, 20);
+            let (begins, fate) = join_at(&line, 20, Instant::now() - LONG);
             assert!(!begins);
             assert!(line.hurry());
             assert_eq!(next(&line), [20]);
             waiting.push(fate);
         }
-        let (_, _fate) = join(&line, 20);
+        let (_, late) = join(&line, 20);
         assert!(!line.hurry(), "that many are under way");
+        // Nobody has waited long: all but one of them end, and that one asks for him.
+        for _ in 1..ROUNDS {
+            assert!(next(&line).is_empty());
+        }
+        assert_eq!(next(&line), [20]);
+        drop((waiting, late));
+    }
+
+    /// What happens in a round of several.
+    #[derive(Clone, Copy, PartialEq)]
+    enum Crowd {
+        Served,
+        Refused,
+        Panicking,
+        Hanging,
+    }
+
+    impl Read for Crowd {
+        /// How many were served with it.
+        type Found = usize;
+
+        const NAME: &'static str = "read_crowd";
+
+        fn rows(&self) -> usize {
+            1
+        }
+
+        fn goes_with(&self, _: &Crowd) -> bool {
+            true
+        }
+
+        fn line(_: &Store) -> &Line<Crowd> {
+            static LINE: LazyLock<Line<Crowd>> = LazyLock::new(Line::default);
+            &LINE
+        }
+
+        fn read(tx: &mut Tx, asked: Arc<[Crowd]>) -> BoxFuture<'_, Result<Vec<usize>, Error>> {
+            async move {
+                sqlx::query("select pg_sleep(0.005)").execute(tx.connection()).await?;
+                match asked[0] {
+                    _ if asked.len() == 1 => {}
+                    Crowd::Served => {}
+                    Crowd::Refused => return Err(Error::LockTimeout),
+                    Crowd::Panicking => panic!("of a test"),
+                    Crowd::Hanging => tokio::time::sleep(2 * PATIENCE).await,
+                }
+                Ok(vec![asked.len(); asked.len()])
+            }
+            .boxed()
+        }
+    }
+
+    /// Whatever becomes of a round, everybody is served: together, or alone.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_crowd_is_served_together_and_alone_when_that_fails() {
+        let database = database("none", async |_| Ok(())).await.unwrap();
+        let store = Store::open(Settings {
+            connect: database.url().parse().unwrap(),
+            connections: 8,
+            group_connections: 0,
+            sealer: Sealer::new(Vec::new()),
+        });
+        let store = store.await.unwrap();
+        for crowd in [Crowd::Served, Crowd::Refused, Crowd::Panicking, Crowd::Hanging] {
+            let served = join_all((0..50).map(|_| store.read_together(crowd))).await;
+            let served: Vec<usize> = served.into_iter().map(Result::unwrap).collect();
+            if crowd == Crowd::Served {
+                assert!(served.iter().any(|with| *with > 10), "{served:?}");
+            } else {
+                assert_eq!(served, [1; 50]);
+            }
+        }
+        store.close().await;
     }
 }

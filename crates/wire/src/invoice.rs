@@ -182,15 +182,10 @@ pub(crate) const USUAL_SIZE: usize = 1_536;
 /// JSON of a shape whose keys are texts and whose values are plain: there is nothing in it that can fail.
 pub(crate) fn to_bytes(body: &impl Serialize) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(USUAL_SIZE);
-    push(&mut bytes, body);
-    bytes
-}
-
-fn push(bytes: &mut Vec<u8>, body: &impl Serialize) {
-    let before = bytes.len();
-    if serde_json::to_writer(&mut *bytes, body).is_err() {
-        bytes.truncate(before);
+    if serde_json::to_writer(&mut bytes, body).is_err() {
+        bytes.clear();
     }
+    bytes
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! The one statement here that is put together: each condition only when it is asked for, because a plan for
-//! "absent or equal" could use no index.
+//! The statements here that are put together: each condition only when it is asked for, because a plan for "absent or
+//! equal" could use no index.
 //!
 //! Never a walk or a sort over the whole account. A filter by state or currency falls into branches, each a walk
 //! along `invoices_class_idx` in the order of ids that stops at the page's end; their merge sorts a few pages. What
@@ -13,6 +13,8 @@ use domain::invoice::table::State;
 use domain::money::Currency;
 use domain::time::Moment;
 use sqlx::{Postgres, QueryBuilder};
+
+use crate::together::ROUND;
 
 pub(super) const COLUMNS: &str = "id, created, invoice_id, request_datetime, customer, sub_merchant::text as sub_merchant, \
      url_success, url_error, metadata::text as metadata, size_qr, ktin, token, late_fee_rule, content, currency, \
@@ -131,9 +133,10 @@ pub(super) fn walks(prefix: &str, walks: &[Walk]) -> QueryBuilder<Postgres> {
     }
     push_order(&mut sql, *page);
     sql.push(i64::from(page.limit) + 1);
-    // Of so many places one is expected, and not ten as of any array: what the plan seems to cost is near what it seemed to
-    // cost when there were fewer rows, and it is kept.
-    sql.push(") page where asked.place between 1 and 1000");
+    // Of so many places, more than there ever are, one is expected, and not ten as of any array: what the plan seems to cost
+    // is near what it seemed to cost when there were fewer rows, and it is kept. Page after page, each in its order: what is
+    // limited beside each row of another table can only be read that way.
+    sql.push(") page where asked.place between 1 and ").push(ROUND);
     sql
 }
 
