@@ -148,7 +148,7 @@ pub(super) const fn is_upwards(page: Page) -> bool {
 /// A part of the answer that one index finds.
 #[derive(Clone, Copy)]
 enum Branch {
-    /// Everything, or the few rows that a document, a reference or a ktin has.
+    /// The few rows that a document, a reference or a ktin has.
     Plain,
     /// One state and currency, in the order of ids.
     Walk(State, Currency),
@@ -160,8 +160,7 @@ enum Branch {
 
 fn branches(filter: &Filter) -> Vec<Branch> {
     let few = filter.reference.is_some() || filter.ktin.is_some() || filter.document_id.is_some();
-    let any = filter.states.is_none() && filter.currency.is_none() && filter.paid.is_open();
-    if few || any {
+    if few {
         return vec![Branch::Plain];
     }
     let states = filter.states.as_deref().unwrap_or(&State::ALL);
