@@ -1,5 +1,9 @@
 //! The way to Postgres, on which things go wrong: it can be slow, a black hole, or cut, and it can swallow the answer
 //! to a COMMIT that was done. It understands just enough of Postgres' protocol (PostgreSQL manual, "Message Formats").
+//!
+//! What was sent together arrives together, or not at all, as a TCP segment does: a statement whose Execute came and
+//! whose Sync never does would keep its locks until somebody ends the session (`docs/operations.md`), and so between two
+//! messages of one segment no network breaks.
 
 use std::future::pending;
 use std::sync::atomic::{AtomicU16, AtomicU64, AtomicUsize, Ordering};
@@ -147,6 +151,7 @@ async fn carry(mut client: TcpStream, state: Arc<State>) {
             let mut said = Messages { untyped: true, ..Messages::default() };
             let mut is_for_groups = false;
             while said.more(&mut from_client).await {
+                let mut whole = Vec::new();
                 while let Some(message) = said.next() {
                     is_for_groups |= prepares_a_group(&message);
                     if is_commit(&message) && state.swallows() {
@@ -154,10 +159,11 @@ async fn carry(mut client: TcpStream, state: Arc<State>) {
                     } else if is_for_groups && message[0] == b'B' && state.swallows() {
                         *expected.lock().unwrap() = Expected::Group;
                     }
-                    state.passes(since).await;
-                    if to_server.write_all(&message).await.is_err() {
-                        return;
-                    }
+                    whole.extend(message);
+                }
+                state.passes(since).await;
+                if to_server.write_all(&whole).await.is_err() {
+                    return;
                 }
             }
         };
