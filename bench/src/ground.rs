@@ -27,6 +27,8 @@ pub struct Ground {
     service: Child,
     program: Program,
     pub port: u16,
+    /// Where the console and the banks call.
+    pub internal_port: u16,
     /// The merchant's key.
     pub key: String,
     pub scripts: Scripts,
@@ -50,17 +52,18 @@ impl Ground {
         sqlx::query("create database bench").execute(&admin).await?;
         admin.close().await;
         kashio(&url, &["migrate", "up"])?;
-        let key = merchant(&url)?;
-        let free = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let [_, key] = merchant(&url, "test")?;
+        let ports = free_ports()?;
         let program =
-            Program { url: url.clone(), folder: folder.path().to_owned(), port: free, group_connections };
+            Program { url: url.clone(), folder: folder.path().to_owned(), ports, group_connections };
         let service = program.start(command)?;
         let sql = PgPool::connect(&url).await?;
         let scripts = Scripts::empty(folder.path());
         let mut ground = Ground {
             service,
             program,
-            port: free,
+            port: ports[0],
+            internal_port: ports[1],
             key,
             scripts,
             sql,
@@ -109,7 +112,19 @@ impl Ground {
 
     /// Another merchant's key.
     pub fn merchant(&self) -> Outcome<String> {
-        merchant(&self.program.url)
+        let [_, key] = merchant(&self.program.url, "test")?;
+        Ok(key)
+    }
+
+    /// A merchant who takes real money: the account's id, and its live key.
+    pub fn live_merchant(&self) -> Outcome<[String; 2]> {
+        merchant(&self.program.url, "live")
+    }
+
+    /// The key of a service inside.
+    pub fn service_key(&self, role: &[&str]) -> Outcome<String> {
+        let arguments = [&["service-key", "create", "--name", "bench", "--json", "--role"], role].concat();
+        Ok(text(&made(&self.program.url, &arguments)?, "secret"))
     }
 
     /// A worker of its own, which numbers and delivers until it is dropped.
@@ -236,7 +251,8 @@ fn end(process: &mut Child) {
 struct Program {
     url: String,
     folder: PathBuf,
-    port: u16,
+    /// The public one and the internal one.
+    ports: [u16; 2],
     group_connections: Option<u32>,
 }
 
@@ -245,9 +261,9 @@ impl Program {
         let mut command = Command::new(program()?);
         command.arg0("kashio").arg(what).env("DATABASE_URL", &self.url);
         let settings = [
-            ("HTTP__BIND", format!("127.0.0.1:{}", self.port)),
+            ("HTTP__BIND", format!("127.0.0.1:{}", self.ports[0])),
             ("HTTP__REQUIRE_HTTPS", "false".to_owned()),
-            ("INTERNAL__BIND", "127.0.0.1:0".to_owned()),
+            ("INTERNAL__BIND", format!("127.0.0.1:{}", self.ports[1])),
             ("MANAGEMENT__BIND", "127.0.0.1:0".to_owned()),
             ("LIMITS__PER_SECOND", "0".to_owned()),
             ("LIMITS__REQUESTS", "1024".to_owned()),
@@ -264,12 +280,22 @@ impl Program {
     }
 }
 
-/// An account with a key for test mode.
-fn merchant(url: &str) -> Outcome<String> {
-    let account = made(url, &["account", "create", "--name", "Tienda", "--json"])?;
-    let id = account["id"].as_str().unwrap_or_default();
-    let key = made(url, &["key", "create", "--account", id, "--mode", "test", "--name", "caja", "--json"])?;
-    Ok(key["secret"].as_str().unwrap_or_default().to_owned())
+/// An account's id, and its key for one mode; it may take live money.
+fn merchant(url: &str, mode: &str) -> Outcome<[String; 2]> {
+    let account = made(url, &["account", "create", "--name", "Tienda", "--live", "--json"])?;
+    let id = text(&account, "id");
+    let key = made(url, &["key", "create", "--account", &id, "--mode", mode, "--name", "caja", "--json"])?;
+    Ok([id, text(&key, "secret")])
+}
+
+fn text(object: &Value, field: &str) -> String {
+    object[field].as_str().unwrap_or_default().to_owned()
+}
+
+/// Two ports that nobody has.
+fn free_ports() -> Outcome<[u16; 2]> {
+    let [public, internal] = [TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?];
+    Ok([public.local_addr()?.port(), internal.local_addr()?.port()])
 }
 
 fn program() -> Outcome<PathBuf> {

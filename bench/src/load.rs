@@ -1,5 +1,6 @@
 //! The load: so many connections, each of which asks again as soon as it is answered.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -7,11 +8,13 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use domain::account::Mode;
 use domain::id::InvoiceId;
+use futures_util::future::try_join_all;
 use http_body_util::{BodyExt, Full};
-use hyper::Request;
 use hyper::client::conn::http1::{self, SendRequest};
+use hyper::http::request::Builder;
+use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use tokio::net::TcpSocket;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, sleep_until};
 
@@ -48,9 +51,14 @@ impl Figures {
 
     /// The time that so many thousandths of the answers took at most.
     pub fn percentile(&self, thousandths: usize) -> Duration {
-        let at = self.times.len() * thousandths / 1_000;
-        self.times.get(at.min(self.times.len().saturating_sub(1))).copied().unwrap_or_default()
+        percentile(&self.times, thousandths)
     }
+}
+
+/// The time that so many thousandths of them took at most, of times in order of length.
+pub fn percentile(times: &[Duration], thousandths: usize) -> Duration {
+    let at = times.len() * thousandths / 1_000;
+    times.get(at.min(times.len().saturating_sub(1))).copied().unwrap_or_default()
 }
 
 /// Numbers of a process' references: no two are alike.
@@ -60,7 +68,8 @@ static NUMBER: AtomicUsize = AtomicUsize::new(0);
 const REPLAYED: usize = 1 << 40;
 const REPLAYS: usize = 1_000;
 
-type Wire = SendRequest<Full<Bytes>>;
+/// A connection.
+pub type Wire = SendRequest<Full<Bytes>>;
 
 /// Asks once.
 pub async fn once(ground: &Ground, ask: Ask) -> Outcome<()> {
@@ -82,10 +91,7 @@ pub async fn run_while(
     may_go: impl Fn() -> bool + Clone + Send + 'static,
 ) -> Outcome<Figures> {
     let asker = Arc::new(Asker::of(ground, ask)?);
-    let mut wires = Vec::new();
-    for _ in 0..clients {
-        wires.push(connect(ground.port).await?);
-    }
+    let wires = connections(ground.port, clients).await?;
     let began = Instant::now();
     let mut tasks = JoinSet::new();
     for (number, mut wire) in wires.into_iter().enumerate() {
@@ -117,31 +123,41 @@ pub async fn run_open(
     per_second: f64,
     time: Duration,
 ) -> Outcome<Figures> {
-    let asker = Arc::new(Asker::of(ground, ask)?);
-    let turns = Arc::new(AtomicUsize::new(0));
-    let mut wires = Vec::new();
-    for _ in 0..clients {
-        wires.push(connect(ground.port).await?);
-    }
+    let asker = Asker::of(ground, ask)?;
+    let wires = connections(ground.port, clients).await?;
     let began = Instant::now();
-    let mut tasks = JoinSet::new();
-    for mut wire in wires {
-        let (asker, turns) = (asker.clone(), turns.clone());
-        tasks.spawn(async move {
-            let mut times = Vec::new();
-            loop {
-                let turn = turns.fetch_add(1, Ordering::Relaxed);
-                let due = Duration::from_secs_f64(f64::from(u32::try_from(turn)?) / per_second);
-                if due >= time {
-                    return Outcome::Ok(times);
-                }
-                sleep_until((began + due).into()).await;
-                answered(&mut wire, &asker, turn).await?;
-                times.push(began.elapsed().saturating_sub(due));
+    let mut times = at_pace(wires, per_second, time, async |wire, turn, due| {
+        answered(wire, &asker, turn).await?;
+        Ok(due.elapsed())
+    })
+    .await?;
+    let took = began.elapsed();
+    times.sort();
+    Ok(Figures { answered: times.len(), took, times })
+}
+
+/// Calls at so many moments a second, by whichever connection is free: what each call came to. It is told its number, and
+/// when its turn had come.
+pub async fn at_pace<T>(
+    wires: Vec<Wire>,
+    per_second: f64,
+    time: Duration,
+    call: impl AsyncFn(&mut Wire, usize, Instant) -> Outcome<T>,
+) -> Outcome<Vec<T>> {
+    let (turns, began) = (AtomicUsize::new(0), Instant::now());
+    let callers = wires.into_iter().map(async |mut wire| {
+        let mut came_to = Vec::new();
+        loop {
+            let turn = turns.fetch_add(1, Ordering::Relaxed);
+            let due = Duration::from_secs_f64(f64::from(u32::try_from(turn)?) / per_second);
+            if due >= time {
+                return Outcome::Ok(came_to);
             }
-        });
-    }
-    gathered(tasks, began).await
+            sleep_until((began + due).into()).await;
+            came_to.push(call(&mut wire, turn, began + due).await?);
+        }
+    });
+    Ok(try_join_all(callers).await?.into_iter().flatten().collect())
 }
 
 async fn gathered(mut tasks: JoinSet<Outcome<Vec<Duration>>>, began: Instant) -> Outcome<Figures> {
@@ -190,20 +206,12 @@ impl Crowd {
 
 /// Registers an endpoint of the merchant with this key.
 pub async fn register(ground: &Ground, key: &str, url: &str) -> Outcome<()> {
-    let request = Request::builder()
-        .method("POST")
-        .uri("/v1/payments/webhook_endpoints")
-        .header("host", "127.0.0.1")
-        .header("authorization", format!("Bearer {key}"))
-        .header("content-type", "application/json")
-        .body(Full::from(format!(r#"{{"url":"{url}"}}"#)))?;
-    let answer = connect(ground.port).await?.send_request(request).await?;
-    let status = answer.status();
-    let body = answer.into_body().collect().await?.to_bytes();
-    if status != 201 {
-        return Err(format!("no endpoint: {status} {}", String::from_utf8_lossy(&body)).into());
+    let request = request(Method::POST, "/v1/payments/webhook_endpoints", key);
+    let request = request.body(Full::from(format!(r#"{{"url":"{url}"}}"#)))?;
+    match send(&mut connect(ground.port).await?, request).await? {
+        (StatusCode::CREATED, _) => Ok(()),
+        (status, body) => Err(format!("no endpoint: {status} {}", String::from_utf8_lossy(&body)).into()),
     }
-    Ok(())
 }
 
 /// Opens so many invoices of the merchant with this key, by several connections.
@@ -228,19 +236,45 @@ pub async fn open(ground: &Ground, key: &str, many: usize) -> Outcome<()> {
     Ok(())
 }
 
+/// So many connections.
+pub async fn connections(port: u16, many: usize) -> Outcome<Vec<Wire>> {
+    let mut wires = Vec::new();
+    for _ in 0..many {
+        wires.push(connect(port).await?);
+    }
+    Ok(wires)
+}
+
 async fn connect(port: u16) -> Outcome<Wire> {
-    let stream = TcpStream::connect(("127.0.0.1", port)).await?;
+    connect_from(Ipv4Addr::LOCALHOST, port).await
+}
+
+/// A connection that comes from one of this machine's own addresses.
+pub async fn connect_from(address: Ipv4Addr, port: u16) -> Outcome<Wire> {
+    let socket = TcpSocket::new_v4()?;
+    socket.bind((address, 0).into())?;
+    let stream = socket.connect((Ipv4Addr::LOCALHOST, port).into()).await?;
     stream.set_nodelay(true)?;
     let (wire, connection) = http1::handshake(TokioIo::new(stream)).await?;
     tokio::spawn(connection);
     Ok(wire)
 }
 
-async fn answered(wire: &mut Wire, asker: &Asker, turn: usize) -> Outcome<()> {
+/// A request that has a key, and JSON if it has a body.
+pub fn request(method: Method, path: &str, key: &str) -> Builder {
+    let request = Request::builder().method(method).uri(path).header("host", "127.0.0.1");
+    request.header("authorization", format!("Bearer {key}")).header("content-type", "application/json")
+}
+
+/// What is answered, to its end.
+pub async fn send(wire: &mut Wire, request: Request<Full<Bytes>>) -> Outcome<(StatusCode, Bytes)> {
     wire.ready().await?;
-    let answer = wire.send_request(asker.request(turn)?).await?;
-    let status = answer.status();
-    let body = answer.into_body().collect().await?.to_bytes();
+    let answer = wire.send_request(request).await?;
+    Ok((answer.status(), answer.into_body().collect().await?.to_bytes()))
+}
+
+async fn answered(wire: &mut Wire, asker: &Asker, turn: usize) -> Outcome<()> {
+    let (status, body) = send(wire, asker.request(turn)?).await?;
     if status != asker.expected {
         return Err(format!("{:?}: {status} {}", asker.ask, String::from_utf8_lossy(&body)).into());
     }

@@ -19,8 +19,10 @@
 #![allow(unreachable_pub, reason = "a program has no outside")]
 
 mod auth;
+mod collections;
 mod cpu;
 mod ground;
+mod guesses;
 mod hot;
 mod life;
 mod load;
@@ -94,6 +96,10 @@ enum What {
     Latency,
     /// What the check of a known key takes of a read.
     Auth,
+    /// A merchant's reads while strangers guess at keys, against the same without.
+    WrongKeys,
+    /// What banks ask and pay, at half of what the service can take.
+    Collections,
     /// Webhooks: how many, how soon, and whom they disturb.
     Webhooks,
     /// Memory, and the time from the start to the first answer.
@@ -195,9 +201,7 @@ async fn measure(options: Options) -> Outcome<()> {
             let reads = [Ask::Replay, Ask::Get, Ask::List].map(|ask| Row::of(ask, 64));
             creates.into_iter().chain(reads).collect()
         }
-        What::Latency | What::Auth | What::Webhooks | What::Life | What::Hot { .. } | What::Sizes { .. } => {
-            Vec::new()
-        }
+        _ => Vec::new(),
     };
     let measured = if rows.is_empty() { Vec::new() } else { compare(&rows, &options).await? };
     let mut figures: Vec<Figure> = measured.iter().flat_map(Measured::figures).collect();
@@ -206,6 +210,12 @@ async fn measure(options: Options) -> Outcome<()> {
     }
     if all || matches!(options.what, What::Auth) {
         figures.push(auth::measure(rounds, time).await?);
+    }
+    if all || matches!(options.what, What::WrongKeys) {
+        figures.push(guesses::measure(rounds, time).await?);
+    }
+    if all || matches!(options.what, What::Collections) {
+        figures.extend(collections::measure(rounds, time).await?);
     }
     if all || matches!(options.what, What::Webhooks) {
         figures.push(webhooks::rate(rounds, time).await?);
