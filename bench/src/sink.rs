@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -23,13 +23,25 @@ pub struct Sink {
     pub url: String,
     got: Arc<AtomicUsize>,
     last: Arc<Mutex<Instant>>,
+    sample: Arc<OnceLock<Webhook>>,
 }
+
+/// One that came: what signs it, and its body.
+#[derive(Clone)]
+pub struct Webhook {
+    pub headers: Vec<(&'static str, String)>,
+    pub body: Bytes,
+}
+
+/// The headers that a webhook is signed by (Standard Webhooks 1.0.0).
+const SIGNING: [&str; 3] = ["webhook-id", "webhook-timestamp", "webhook-signature"];
 
 impl Sink {
     pub async fn open() -> Outcome<Sink> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}", listener.local_addr()?);
-        let sink = Sink { url, got: Arc::default(), last: Arc::new(Mutex::new(Instant::now())) };
+        let last = Arc::new(Mutex::new(Instant::now()));
+        let sink = Sink { url, got: Arc::default(), last, sample: Arc::default() };
         let at_home = sink.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -47,12 +59,24 @@ impl Sink {
         if request.uri().path() == "/dead" {
             sleep(Duration::from_secs(600)).await;
         }
+        let is_sample = self.sample.get().is_none();
+        let header = |name| Some((name, request.headers().get(name)?.to_str().ok()?.to_owned()));
+        let headers = if is_sample { SIGNING.into_iter().filter_map(header).collect() } else { Vec::new() };
         // Whoever breaks off in the middle is not counted.
-        if request.into_body().collect().await.is_ok() {
+        if let Ok(body) = request.into_body().collect().await {
+            if is_sample {
+                // Another may have come at the same time.
+                let _ = self.sample.set(Webhook { headers, body: body.to_bytes() });
+            }
             *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
             self.got.fetch_add(1, Ordering::Relaxed);
         }
         Ok(Response::new(Full::default()))
+    }
+
+    /// The first that came.
+    pub fn sample(&self) -> Outcome<Webhook> {
+        self.sample.get().cloned().ok_or_else(|| "no webhook has come".into())
     }
 
     /// How many have come.

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use domain::endpoint::Targets;
 use tokio::runtime::Builder;
 use tokio::task::JoinSet;
@@ -25,21 +24,22 @@ const POSTS: usize = 256;
 /// Webhooks that may be on their way while creates go on.
 const UNDER_WAY: usize = 512;
 
-/// **H**: the service's own client against the sink, without a database, a second.
+/// **H**: the service's own client posts one webhook again and again, as the worker had posted it, without a database: how
+/// many a second.
 async fn client_alone(sink: &Sink, time: Duration) -> Outcome<f64> {
     let url = format!("{}/hook", sink.url);
-    let before = sink.got();
+    let (before, webhook) = (sink.got(), sink.sample()?);
     let work = move || -> Outcome<()> {
         let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
         runtime.block_on(async {
             let outbound = Outbound::new(Targets { loopback: true, ..Targets::default() })?;
-            let (body, until) = (Bytes::from(vec![b'x'; 1_024]), Instant::now() + time);
+            let until = Instant::now() + time;
             let mut tasks = JoinSet::new();
             for _ in 0..POSTS {
-                let (outbound, url, body) = (outbound.clone(), url.clone(), body.clone());
+                let (outbound, url, webhook) = (outbound.clone(), url.clone(), webhook.clone());
                 tasks.spawn(async move {
                     while Instant::now() < until {
-                        outbound.post(&url, &[], body.clone()).await.0?;
+                        outbound.post(&url, &webhook.headers, webhook.body.clone()).await.0?;
                     }
                     Outcome::Ok(())
                 });
@@ -62,6 +62,11 @@ pub async fn rate(rounds: u32, time: Duration) -> Outcome<Figure> {
     for number in 0..ENDPOINTS {
         load::register(&ground, &shop, &format!("{}/hook/{number}", sink.url)).await?;
     }
+    // One to be posted again.
+    load::open(&ground, &shop, 1).await?;
+    let worker = ground.worker()?;
+    sink.wait(ENDPOINTS).await?;
+    drop(worker);
     let mut figure = Figure::new("webhooks", "");
     for round in 1..=rounds {
         let alone = client_alone(&sink, time).await?;
