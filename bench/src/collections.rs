@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
+use domain::key::Role;
 use futures_util::future::try_join_all;
 use http_body_util::Full;
 use hyper::Method;
@@ -16,14 +17,12 @@ use crate::{Outcome, ratio};
 const CHANNEL: &str = "bcp";
 const AGREEMENT: &str = "000001";
 
-/// Payers at once when as many are served as can be.
-const TELLERS: usize = 16;
-/// Connections for payers who come when they like.
+/// Payers at once, at most.
 const CONNECTIONS: usize = 64;
 /// Invoices that are opened for each second: more than payers can come.
 const INVOICES: u64 = 3_000;
 
-/// p99 of each verb, in milliseconds; each payer is counted from when he came.
+/// p99 of each verb, in milliseconds: of an inquiry from when its payer came, of a payment from when it was told.
 pub async fn measure(rounds: u32, time: Duration) -> Outcome<[Figure; 2]> {
     let ground = Ground::lay("serve", None).await?;
     let [account, key] = ground.live_merchant()?;
@@ -70,7 +69,7 @@ struct Bank {
 impl Bank {
     /// The account's payers can pay there.
     async fn of(ground: &Ground, account: &str) -> Outcome<Bank> {
-        let console = ground.service_key(&["kcms"])?;
+        let console = ground.service_key(&Role::Kcms)?;
         let wires = load::connections(ground.internal_port, 1).await?;
         let [mut wire] = <[Wire; 1]>::try_from(wires).map_err(|_| "no connection")?;
         let channel = json!({ "name": "Banco", "open": true });
@@ -86,7 +85,7 @@ impl Bank {
                 return Err(format!("{path}: {status} {}", String::from_utf8_lossy(&said)).into());
             }
         }
-        let key = ground.service_key(&["collector", "--channel", CHANNEL])?;
+        let key = ground.service_key(&Role::Collector { channel: CHANNEL.to_owned() })?;
         Ok(Bank { key, ktins: RefCell::default() })
     }
 
@@ -100,7 +99,7 @@ impl Bank {
     /// How many payers are served in so long, one after the other at each teller.
     async fn saturated(&self, ground: &Ground, time: Duration) -> Outcome<usize> {
         let began = Instant::now();
-        let tellers = load::connections(ground.internal_port, TELLERS).await?;
+        let tellers = load::connections(ground.internal_port, CONNECTIONS).await?;
         let tellers = tellers.into_iter().map(async |mut wire| {
             let mut served = 0;
             while began.elapsed() < time {
@@ -115,10 +114,8 @@ impl Bank {
     /// A payer who came at `came`: how long the inquiry and the payment took.
     async fn serve(&self, wire: &mut Wire, came: Instant) -> Outcome<(Duration, Duration)> {
         let ktin = self.ktins.borrow_mut().pop().ok_or("no invoice is left to be paid")?;
-        let number = format!(
-            "{:012}",
-            ktin.get(2..).and_then(|digits| digits.parse::<u64>().ok()).unwrap_or_default()
-        );
+        // An operation's number has twelve digits at most: the ktin's last ones are not twice the same either.
+        let number = ktin.get(ktin.len().saturating_sub(12)..).ok_or("a ktin that is none")?;
         let operation = json!({
             "channel": CHANNEL, "agreement": AGREEMENT, "ktin": ktin, "operation_number": number,
             "operated_at": now(), "trace_id": "bench",

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use domain::key::Role;
 use postgres_dev::{Cluster, Durability};
 use serde_json::Value;
 use sqlx::PgPool;
@@ -122,9 +123,11 @@ impl Ground {
     }
 
     /// The key of a service inside.
-    pub fn service_key(&self, role: &[&str]) -> Outcome<String> {
-        let arguments = [&["service-key", "create", "--name", "bench", "--json", "--role"], role].concat();
-        Ok(text(&made(&self.program.url, &arguments)?, "secret"))
+    pub fn service_key(&self, role: &Role) -> Outcome<String> {
+        let mut arguments =
+            vec!["service-key", "create", "--name", "bench", "--json", "--role", role.as_str()];
+        arguments.extend(role.channel().into_iter().flat_map(|channel| ["--channel", channel]));
+        text(&made(&self.program.url, &arguments)?, "secret")
     }
 
     /// A worker of its own, which numbers and delivers until it is dropped.
@@ -283,13 +286,14 @@ impl Program {
 /// An account's id, and its key for one mode; it may take live money.
 fn merchant(url: &str, mode: &str) -> Outcome<[String; 2]> {
     let account = made(url, &["account", "create", "--name", "Tienda", "--live", "--json"])?;
-    let id = text(&account, "id");
+    let id = text(&account, "id")?;
     let key = made(url, &["key", "create", "--account", &id, "--mode", mode, "--name", "caja", "--json"])?;
-    Ok([id, text(&key, "secret")])
+    Ok([id, text(&key, "secret")?])
 }
 
-fn text(object: &Value, field: &str) -> String {
-    object[field].as_str().unwrap_or_default().to_owned()
+fn text(object: &Value, field: &str) -> Outcome<String> {
+    let text = object[field].as_str().ok_or_else(|| format!("no {field}"))?;
+    Ok(text.to_owned())
 }
 
 /// Two ports that nobody has.

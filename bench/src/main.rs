@@ -201,7 +201,14 @@ async fn measure(options: Options) -> Outcome<()> {
             let reads = [Ask::Replay, Ask::Get, Ask::List].map(|ask| Row::of(ask, 64));
             creates.into_iter().chain(reads).collect()
         }
-        _ => Vec::new(),
+        What::Latency
+        | What::Auth
+        | What::WrongKeys
+        | What::Collections
+        | What::Webhooks
+        | What::Life
+        | What::Hot { .. }
+        | What::Sizes { .. } => Vec::new(),
     };
     let measured = if rows.is_empty() { Vec::new() } else { compare(&rows, &options).await? };
     let mut figures: Vec<Figure> = measured.iter().flat_map(Measured::figures).collect();

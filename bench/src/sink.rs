@@ -61,10 +61,11 @@ impl Sink {
         }
         let is_sample = self.sample.get().is_none();
         let header = |name| Some((name, request.headers().get(name)?.to_str().ok()?.to_owned()));
-        let headers = if is_sample { SIGNING.into_iter().filter_map(header).collect() } else { Vec::new() };
+        let headers: Option<Vec<_>> =
+            if is_sample { SIGNING.into_iter().map(header).collect() } else { None };
         // Whoever breaks off in the middle is not counted.
         if let Ok(body) = request.into_body().collect().await {
-            if is_sample {
+            if let Some(headers) = headers {
                 // Another may have come at the same time.
                 let _ = self.sample.set(Webhook { headers, body: body.to_bytes() });
             }
@@ -74,9 +75,9 @@ impl Sink {
         Ok(Response::new(Full::default()))
     }
 
-    /// The first that came.
+    /// The first signed one that came.
     pub fn sample(&self) -> Outcome<Webhook> {
-        self.sample.get().cloned().ok_or_else(|| "no webhook has come".into())
+        self.sample.get().cloned().ok_or_else(|| "no signed webhook has come".into())
     }
 
     /// How many have come.

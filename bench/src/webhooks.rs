@@ -54,7 +54,8 @@ async fn client_alone(sink: &Sink, time: Duration) -> Outcome<f64> {
     Ok(ratio(sink.got() - before, time.as_secs_f64()))
 }
 
-/// Webhooks delivered ÷ H: an account with sixteen endpoints, so many invoices, and then a worker.
+/// Webhooks delivered ÷ H: an account with sixteen endpoints, so many invoices, and then a worker, until the last one is
+/// written down.
 pub async fn rate(rounds: u32, time: Duration) -> Outcome<Figure> {
     let ground = Ground::lay("serve", None).await?;
     let sink = Sink::open().await?;
@@ -66,6 +67,7 @@ pub async fn rate(rounds: u32, time: Duration) -> Outcome<Figure> {
     load::open(&ground, &shop, 1).await?;
     let worker = ground.worker()?;
     sink.wait(ENDPOINTS).await?;
+    written(&ground).await?;
     drop(worker);
     let mut figure = Figure::new("webhooks", "");
     for round in 1..=rounds {
@@ -75,10 +77,11 @@ pub async fn rate(rounds: u32, time: Duration) -> Outcome<Figure> {
         let worker = ground.worker()?;
         sink.wait(before + 1).await?;
         let (began, before_all) = (Instant::now(), Usage::of(&ground, worker.pid())?);
-        let last = sink.wait(before + 1_000 * ENDPOINTS).await?;
-        let used = Usage::of(&ground, worker.pid())?.since(&before_all);
+        sink.wait(before + 1_000 * ENDPOINTS).await?;
+        written(&ground).await?;
+        let (took, used) = (began.elapsed(), Usage::of(&ground, worker.pid())?.since(&before_all));
         drop(worker);
-        let delivered = ratio(1_000 * ENDPOINTS - 1, (last - began).as_secs_f64());
+        let delivered = ratio(1_000 * ENDPOINTS - 1, took.as_secs_f64());
         let each = |time: Duration| time.as_secs_f64() * 1e6 / ratio(1_000 * ENDPOINTS, 1.0);
         println!(
             "round {round} of {rounds}: webhooks {delivered:.0}/s, the client alone {alone:.0}/s; each {:.0} µs of \
@@ -88,10 +91,18 @@ pub async fn rate(rounds: u32, time: Duration) -> Outcome<Figure> {
             each(used.load)
         );
         figure.add(delivered / alone);
-        // What was sent but not written down yet is sent again by the next worker.
-        sleep(Duration::from_millis(200)).await;
     }
     Ok(figure)
+}
+
+/// Waits until everything that was sent is written down: before that nothing is delivered, and a worker that is ended leaves
+/// the rest for the next one to send again.
+async fn written(ground: &Ground) -> Outcome<()> {
+    let is_left = "select exists (select from deliveries where status = 'pending')";
+    while sqlx::query_scalar(is_left).fetch_one(&ground.sql).await? {
+        sleep(Duration::from_millis(2)).await;
+    }
+    Ok(())
 }
 
 /// From the answer to a create to its webhook, in milliseconds: nothing else is going on, one process does everything.
@@ -107,7 +118,7 @@ pub async fn latency(many: usize) -> Outcome<[Figure; 2]> {
         sleep(Duration::from_millis(37)).await;
     }
     times.sort();
-    let at = |thousandths: usize| times[(times.len() * thousandths / 1_000).min(times.len() - 1)];
+    let at = |thousandths| load::percentile(&times, thousandths);
     let of = |name, time: Duration| Figure::of(name, "ms", time.as_secs_f64() * 1e3);
     Ok([of("told_p50", at(500)), of("told_p99", at(990))])
 }

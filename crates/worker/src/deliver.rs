@@ -20,10 +20,10 @@ use tokio::time::{Instant, sleep_until};
 use crate::bodies::Bodies;
 use crate::outbound::Outbound;
 use crate::post::{Ended, Fate, Post, Poster};
-use crate::{Settings, duty, post, results};
+use crate::{Settings, duty, results};
 
 /// Claimed and not answered yet, in all …
-const TOTAL: usize = 2_048;
+const TOTAL: usize = 1_024;
 /// … for one endpoint that answers at once …
 const EACH_QUICK: usize = 256;
 /// … for one that takes its time …
@@ -46,12 +46,12 @@ const QUICK: Duration = Duration::from_millis(50);
 /// a little.
 const BEGIN_WITHIN: Duration = Duration::from_secs(2);
 /// Claimed and not written down yet.
-const UNWRITTEN: usize = 4_096;
+const UNWRITTEN: usize = 2_048;
 /// How long it is remembered that an endpoint answered.
 const ANSWERED_LATELY: Duration = Duration::from_secs(1);
 /// How often it looks by itself.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-/// How long room is gathered before the next claim; twice as long while more is under way than is posted at once.
+/// How long room is gathered before the next claim.
 const GATHER: Duration = Duration::from_millis(10);
 
 /// The loop that claims, and what it knows of those it posts to.
@@ -129,7 +129,6 @@ impl Deliverer {
     pub(crate) async fn run(mut self, mut stopping: watch::Receiver<bool>) {
         let due = self.due.clone();
         while !*stopping.borrow() {
-            let looked = Instant::now();
             let pause = match self.claim().await {
                 Ok(()) => LOOK_EVERY,
                 Err(error) => {
@@ -138,7 +137,7 @@ impl Deliverer {
                 }
             };
             tokio::select! {
-                () = due.notified() => self.gather_room(looked).await,
+                () = due.notified() => {}
                 () = self.make_room(pause) => {}
                 stop = stopping.changed() => if stop.is_err() { break },
             }
@@ -182,25 +181,12 @@ impl Deliverer {
                 () = sleep_until(until) => return,
             }
             if self.free() > free {
-                until = until.min(began + self.gather());
+                until = until.min(began + GATHER);
             }
             if under_way > 0 && self.free() >= free + (under_way / 2).max(1) {
                 return;
             }
         }
-    }
-
-    /// Something is due: it is claimed at once, unless others are under way and the last look, at `looked`, was a moment
-    /// ago. That one has taken what there was room for.
-    async fn gather_room(&mut self, looked: Instant) {
-        if !self.posts.is_empty() {
-            self.make_room(self.gather().saturating_sub(looked.elapsed())).await;
-        }
-    }
-
-    /// A claim passes by all that is claimed already: of little it would be dear.
-    fn gather(&self) -> Duration {
-        if self.posts.len() > post::AT_ONCE { 2 * GATHER } else { GATHER }
     }
 
     fn take_ended(&mut self) {

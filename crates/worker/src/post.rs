@@ -18,7 +18,7 @@ use crate::outbound::{Answered, Outbound, Silence};
 use crate::results::{Done, Results};
 
 /// Posts at once, in all.
-pub(crate) const AT_ONCE: usize = 512;
+const AT_ONCE: usize = 512;
 
 /// What all attempts have in common.
 pub(crate) struct Poster {

@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 use crate::duty;
 
 /// The most that one commit carries.
-const GROUP: usize = 1_024;
+const GROUP: usize = 512;
 /// Times that a result is written again, when the database did not take it.
 const WRITES: u32 = 3;
 

@@ -1,9 +1,9 @@
 //! The way to Postgres, on which things go wrong: it can be slow, a black hole, or cut, and it can swallow the answer
 //! to a COMMIT that was done. It understands just enough of Postgres' protocol (PostgreSQL manual, "Message Formats").
 //!
-//! What was sent together arrives together, or not at all, as a TCP segment does: a statement whose Execute came and
-//! whose Sync never does would keep its locks until somebody ends the session (`docs/operations.md`), and so between two
-//! messages of one segment no network breaks.
+//! What is read at once goes on at once, as most statements travel in one segment. So these stories leave out, but for
+//! the longest statements, one whose Execute comes and whose Sync never does: Postgres keeps it, with its locks, until
+//! its keepalives end it or somebody does (`docs/operations.md`, KashioEventsNotNumbered).
 
 use std::future::pending;
 use std::sync::atomic::{AtomicU16, AtomicU64, AtomicUsize, Ordering};
@@ -160,6 +160,9 @@ async fn carry(mut client: TcpStream, state: Arc<State>) {
                         *expected.lock().unwrap() = Expected::Group;
                     }
                     whole.extend(message);
+                }
+                if whole.is_empty() {
+                    continue;
                 }
                 state.passes(since).await;
                 if to_server.write_all(&whole).await.is_err() {
