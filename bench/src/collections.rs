@@ -74,8 +74,7 @@ impl Bank {
     /// The account's payers can pay there.
     async fn of(ground: &Ground, account: &str) -> Outcome<Bank> {
         let console = ground.service_key(&Role::Kcms)?;
-        let wires = load::connections(ground.internal_port, 1).await?;
-        let [mut wire] = <[Wire; 1]>::try_from(wires).map_err(|_| "no connection")?;
+        let mut wire = load::connect(ground.internal_port).await?;
         let channel = json!({ "name": "Banco", "open": true });
         let agreement = json!({ "channel": CHANNEL, "agreement_number": AGREEMENT, "currency": "PEN" });
         let account = (Method::PATCH, format!("/internal/v1/accounts/{account}"));
@@ -100,11 +99,11 @@ impl Bank {
         Ok(())
     }
 
-    /// How many payers are served in so long, one after the other at each teller.
+    /// How many payers are served in so long, one after the other at each connection.
     async fn saturated(&self, ground: &Ground, time: Duration) -> Outcome<usize> {
         let began = Instant::now();
-        let tellers = load::connections(ground.internal_port, CONNECTIONS).await?;
-        let tellers = tellers.into_iter().map(async |mut wire| {
+        let wires = load::connections(ground.internal_port, CONNECTIONS).await?;
+        let tellers = wires.into_iter().map(async |mut wire| {
             let mut served = 0;
             while began.elapsed() < time {
                 self.serve(&mut wire, Instant::now()).await?;

@@ -109,17 +109,17 @@ impl Guessing {
 
 /// By turns noise, a key that nobody has, and the known one with another secret.
 fn wrong_key(turn: usize, known: &str) -> Option<String> {
-    let mint = |mut start: std::vec::IntoIter<u8>| {
-        let kind = KeyKind::Merchant(Mode::Test);
-        Some(SecretKey::mint(kind, || start.next().unwrap_or_else(rand::random)).expose().to_owned())
+    let mint = |start: Vec<u8>| {
+        let (kind, mut bytes) = (KeyKind::Merchant(Mode::Test), start.into_iter());
+        Some(SecretKey::mint(kind, || bytes.next().unwrap_or_else(rand::random)).expose().to_owned())
     };
     match turn % 3 {
         0 => {
             let noise = rand::rng().sample_iter(Alphanumeric).take(50).map(char::from);
             Some("sk_test_".chars().chain(noise).collect())
         }
-        1 => mint(Vec::new().into_iter()),
-        _ => mint(letters(SecretKey::parse(known)?.public_id())?.into_iter()),
+        1 => mint(Vec::new()),
+        _ => mint(letters(SecretKey::parse(known)?.public_id())?),
     }
 }
 

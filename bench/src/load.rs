@@ -245,7 +245,8 @@ pub async fn connections(port: u16, many: usize) -> Outcome<Vec<Wire>> {
     Ok(wires)
 }
 
-async fn connect(port: u16) -> Outcome<Wire> {
+/// One connection.
+pub async fn connect(port: u16) -> Outcome<Wire> {
     connect_from(Ipv4Addr::LOCALHOST, port).await
 }
 
