@@ -138,6 +138,9 @@ pub struct Head {
     pub sequence: i64,
 }
 
+/// Among how many events without a number an owner's is looked for, from the newest on: whoever asks has just written it.
+const NEWEST: i64 = 1_000;
+
 /// Where the invoice's columns begin in [`COLUMNS`].
 const INVOICE_FROM: usize = 10;
 
@@ -192,6 +195,42 @@ impl Tx {
         rows.iter().map(told).collect()
     }
 
+    /// The newest event of an owner that waits for its number.
+    pub async fn unnumbered_event(&mut self, owner: Owner) -> Result<Option<EventId>, Error> {
+        let id = sqlx::query_scalar!(
+            r#"
+            select id from (
+                select account_id, livemode, id, position from events
+                where sequence is null order by position desc limit $3
+            ) newest
+            where account_id = $1 and livemode = $2 order by position desc limit 1
+            "#,
+            owner.account.uuid(),
+            owner.mode.is_live(),
+            NEWEST,
+        )
+        .fetch_optional(self.connection())
+        .await?;
+        Ok(id.map(EventId::from_uuid))
+    }
+
+    /// Whether an event of an owner has its number.
+    pub async fn is_numbered(&mut self, owner: Owner, id: EventId) -> Result<bool, Error> {
+        let is_numbered = sqlx::query_scalar!(
+            r#"
+            select exists (
+                select from events
+                where account_id = $1 and livemode = $2 and id = $3 and sequence is not null) as "numbered!"
+            "#,
+            owner.account.uuid(),
+            owner.mode.is_live(),
+            id.uuid(),
+        )
+        .fetch_one(self.connection())
+        .await?;
+        Ok(is_numbered)
+    }
+
     /// A page of an owner's events.
     pub async fn events(
         &mut self,
@@ -233,13 +272,12 @@ impl Tx {
     }
 
     async fn refuse_cursor(&mut self, owner: Owner, page: Page) -> Result<Option<NoPage>, Error> {
-        let (account, livemode) = (owner.account.uuid(), owner.mode.is_live());
         match page {
             Page::Following(sequence) => {
                 let swept = sqlx::query_scalar!(
                     "select swept from event_heads where account_id = $1 and livemode = $2",
-                    account,
-                    livemode,
+                    owner.account.uuid(),
+                    owner.mode.is_live(),
                 )
                 .fetch_optional(self.connection())
                 .await?
@@ -249,19 +287,7 @@ impl Tx {
             }
             Page::ById { after, before } => {
                 for cursor in [after, before].into_iter().flatten() {
-                    let known = sqlx::query_scalar!(
-                        r#"
-                        select exists (
-                            select from events
-                            where account_id = $1 and livemode = $2 and id = $3 and sequence is not null) as "known!"
-                        "#,
-                        account,
-                        livemode,
-                        cursor.uuid(),
-                    )
-                    .fetch_one(self.connection())
-                    .await?;
-                    if !known {
+                    if !self.is_numbered(owner, cursor).await? {
                         return Ok(Some(NoPage::Unknown(cursor)));
                     }
                 }

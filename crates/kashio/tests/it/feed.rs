@@ -88,6 +88,32 @@ async fn what_happens_to_an_invoice_is_told_in_order_as_it_was() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_was_told_of_a_change_finds_its_event() {
+    let world = World::working(|_| {}).await;
+    let shop = world.merchant(Mode::Test).await;
+    for number in 1..=60 {
+        let id = id_of(shop.create(&order(&format!("order-{number}"))).await).await;
+        if number % 2 == 0 {
+            let paid = format!("/v1/payments/test/invoices/{id}/pay");
+            assert_eq!(shop.call(Method::POST, &paid, &[], None).await.status, 200);
+        }
+        let events = data(&list(&shop, &format!("?invoice={id}")).await);
+        let kinds: Vec<&str> = events.iter().map(|event| event["type"].as_str().unwrap()).collect();
+        assert_eq!(kinds, ["invoice.paid", "invoice.created"][number % 2..], "order {number}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_worker_a_list_shows_what_has_its_number() {
+    let world = World::with(|_| {}).await;
+    let shop = world.merchant(Mode::Test).await;
+    assert_eq!(shop.create(&order("a")).await.status, 201);
+    let began = Instant::now();
+    assert_eq!(data(&list(&shop, "").await), Vec::<Value>::new());
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn queries_that_make_no_sense_are_told() {
     let world = World::working(|_| {}).await;
     let shop = world.merchant(Mode::Test).await;
