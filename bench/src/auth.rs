@@ -10,28 +10,32 @@ use store::Store;
 use store::seal::Sealer;
 use tokio::runtime::Builder;
 
-use crate::cpu::Usage;
+use crate::cpu::used_by;
 use crate::ground::Ground;
 use crate::load::{self, Ask};
 use crate::report::Figure;
 use crate::{Outcome, ratio};
 
-/// Checks of a round.
-const CHECKS: u32 = 100_000;
+/// Checks of a round: they take most of a second.
+const CHECKS: u32 = 1_000_000;
 
 /// A read without the check of its key ÷ a read, by processor time: service and Postgres.
 pub async fn measure(rounds: u32, time: Duration) -> Outcome<Figure> {
     let ground = Ground::lay("serve", None).await?;
     let mut figure = Figure::new("authenticated", "");
     for round in 1..=rounds {
-        let before = Usage::now(&ground)?;
-        let answered = load::run(&ground, Ask::Get, 64, time).await?.answered;
-        let used = Usage::now(&ground)?.since(&before);
-        let request = (used.service + used.postgres).as_secs_f64() / ratio(answered, 1.0);
+        let (read, used) = used_by(&ground, load::run(&ground, Ask::Get, 64, time)).await?;
+        let request = (used.service + used.postgres).as_secs_f64() / ratio(read.answered, 1.0);
         let (url, key) = (ground.url().to_owned(), ground.key.clone());
-        let check = tokio::task::spawn_blocking(move || check(&url, &key)).await??.as_secs_f64();
-        println!("round {round} of {rounds}: a read {:.1} µs, its key {:.2} µs", request * 1e6, check * 1e6);
-        figure.add((request - check) / request);
+        let checking = async { tokio::task::spawn_blocking(move || check(&url, &key)).await? };
+        let (check, check_used) = used_by(&ground, checking).await?;
+        let check = check.as_secs_f64();
+        let but = figure.compare((request - check) / request, [&used, &check_used]);
+        println!(
+            "round {round} of {rounds}: a read {:.1} µs, its key {:.2} µs{but}",
+            request * 1e6,
+            check * 1e6
+        );
     }
     Ok(figure)
 }

@@ -1,6 +1,7 @@
 //! Who used the processor: the service, Postgres, whoever loads them, and everybody else.
 
 use std::fs;
+use std::future::Future;
 use std::time::{Duration, Instant};
 
 use crate::Outcome;
@@ -8,6 +9,9 @@ use crate::ground::Ground;
 
 /// A tick of `/proc`: `USER_HZ` is 100 wherever Linux runs.
 const TICK: Duration = Duration::from_millis(10);
+
+/// How much more of the machine others may take in one half of a round than in the other.
+const BACKGROUND: f64 = 0.15;
 
 /// Processor time so far.
 pub struct Usage {
@@ -26,6 +30,20 @@ pub struct Used {
     pub load: Duration,
     /// Of the whole machine, what programs that belong to no measurement took: 0 to 1.
     pub background: f64,
+}
+
+impl Used {
+    /// Whether a round says anything whose halves these are: others left as much of the machine to the one as to the other.
+    pub fn is_like(&self, other: &Used) -> bool {
+        (self.background - other.background).abs() <= BACKGROUND
+    }
+}
+
+/// What was done, and what that took.
+pub async fn used_by<T>(ground: &Ground, work: impl Future<Output = Outcome<T>>) -> Outcome<(T, Used)> {
+    let before = Usage::now(ground)?;
+    let done = work.await?;
+    Ok((done, Usage::now(ground)?.since(&before)))
 }
 
 impl Usage {

@@ -13,6 +13,7 @@ use rand::Rng;
 use rand::distr::Alphanumeric;
 use tokio::runtime::Builder;
 
+use crate::cpu::used_by;
 use crate::ground::Ground;
 use crate::load::{self, Ask};
 use crate::report::Figure;
@@ -28,23 +29,27 @@ pub async fn measure(rounds: u32, time: Duration) -> Outcome<Figure> {
     let ground = Ground::lay("serve", None).await?;
     let mut figure = Figure::new("wrong_keys", "");
     for round in 1..=rounds {
-        let without = load::run_open(&ground, Ask::Get, 16, READS, time).await?.percentile(990);
+        let reads = || load::run_open(&ground, Ask::Get, 16, READS, time);
+        let (without, without_used) = used_by(&ground, reads()).await?;
         let guessing =
             Guessing { port: ground.port, known: ground.key.clone(), round: u8::try_from(round)?, time };
-        // On a thread of their own: what guessing takes is not to be in the way of who reads.
-        let guesses = tokio::task::spawn_blocking(move || {
-            let runtime = Builder::new_current_thread().enable_all().build()?;
-            runtime.block_on(guessing.all())
-        });
-        let with = load::run_open(&ground, Ask::Get, 16, READS, time).await?.percentile(990);
-        let answers = guesses.await??;
+        let both = async {
+            // On a thread of their own: what guessing takes is not to be in the way of who reads.
+            let guesses = tokio::task::spawn_blocking(move || {
+                let runtime = Builder::new_current_thread().enable_all().build()?;
+                runtime.block_on(guessing.all())
+            });
+            Ok((reads().await?, guesses.await??))
+        };
+        let ((with, answers), with_used) = used_by(&ground, both).await?;
+        let [without, with] = [without, with].map(|reads| reads.percentile(990).as_secs_f64());
+        let but = figure.compare(with / without, [&without_used, &with_used]);
         println!(
-            "round {round} of {rounds}: p99 {:.2} ms, {:.2} ms while {:.0} wrong keys/s were answered {answers}",
-            without.as_secs_f64() * 1e3,
-            with.as_secs_f64() * 1e3,
+            "round {round} of {rounds}: p99 {:.2} ms, {:.2} ms while {:.0} wrong keys/s were answered {answers}{but}",
+            without * 1e3,
+            with * 1e3,
             ratio(answers.all(), answers.took.as_secs_f64()),
         );
-        figure.add(with.as_secs_f64() / without.as_secs_f64());
     }
     Ok(figure)
 }

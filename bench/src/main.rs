@@ -38,7 +38,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
-use crate::cpu::Usage;
+use crate::cpu::{Usage, used_by};
 use crate::ground::Ground;
 use crate::load::Ask;
 use crate::pgbench::Script;
@@ -239,7 +239,7 @@ async fn measure(options: Options) -> Outcome<()> {
     let group = options.group_connections.map_or("as configured".to_owned(), |many| many.to_string());
     report::write(
         &measured,
-        &figures,
+        figures,
         &format!("{rounds} rounds of {} s, group connections {group}", options.seconds),
     )
 }
@@ -258,12 +258,11 @@ async fn compare(rows: &[Row], options: &Options) -> Outcome<Vec<Measured>> {
             }
             let before = Usage::now(&ground)?;
             let reference = ground.pgbench(row.script, row.script_clients, time, None).await?;
-            let between = Usage::now(&ground)?;
-            let ours = load::run(&ground, row.ask, row.clients, time).await?;
-            let after = Usage::now(&ground)?;
+            let theirs_used = Usage::now(&ground)?.since(&before);
+            let (ours, used) = used_by(&ground, load::run(&ground, row.ask, row.clients, time)).await?;
             let created = if row.ask == Ask::Create { ours.answered } else { 0 };
             ground.must_add_up(created).await?;
-            let line = measured.add(&reference, &ours, &between.since(&before), &after.since(&between));
+            let line = measured.add(&reference, &ours, &theirs_used, &used);
             println!("round {round} of {}: {line}", options.rounds);
         }
     }
@@ -278,17 +277,19 @@ async fn latency(options: &Options) -> Outcome<Figure> {
     let pace = ground.pgbench(Script::P, 64, time, None).await?.rate() / 2.0;
     let mut figure = Figure::new("create_open_p99", "");
     for round in 1..=options.rounds {
+        let before = Usage::now(&ground)?;
         let reference = ground.pgbench(Script::P, 64, time, Some(pace)).await?.percentile(990);
-        let ours = load::run_open(&ground, Ask::Create, 64, pace, time).await?;
+        let theirs = Usage::now(&ground)?.since(&before);
+        let (ours, used) = used_by(&ground, load::run_open(&ground, Ask::Create, 64, pace, time)).await?;
         ground.must_add_up(ours.answered).await?;
         let ours = ours.percentile(990);
+        let but = figure.compare(ours.as_secs_f64() / reference.as_secs_f64(), [&theirs, &used]);
         println!(
-            "round {round} of {}: {pace:.0}/s, p99 {:.1} ms, P's {:.1} ms",
+            "round {round} of {}: {pace:.0}/s, p99 {:.1} ms, P's {:.1} ms{but}",
             options.rounds,
             ours.as_secs_f64() * 1e3,
             reference.as_secs_f64() * 1e3
         );
-        figure.add(ours.as_secs_f64() / reference.as_secs_f64());
     }
     Ok(figure)
 }

@@ -8,8 +8,8 @@ use crate::cpu::Used;
 use crate::load::Figures;
 use crate::{Outcome, plot};
 
-/// How much more of the machine others may take in one half than in the other.
-const BACKGROUND: f64 = 0.15;
+/// Said of a round that told nothing.
+const SPOILT: &str = ", spoilt by other programs";
 
 /// What is wanted of a figure (`must`, `goal`, and what would be a wonder), and whether more is better.
 pub struct Wanted {
@@ -72,20 +72,33 @@ pub struct Figure {
     pub name: String,
     unit: &'static str,
     values: Vec<f64>,
+    /// Rounds that told nothing, because others worked too.
+    spoilt: u32,
 }
 
 impl Figure {
     pub fn new(name: &str, unit: &'static str) -> Figure {
-        Figure { name: name.to_owned(), unit, values: Vec::new() }
+        Figure { name: name.to_owned(), unit, values: Vec::new(), spoilt: 0 }
     }
 
     /// One that is measured once.
     pub fn of(name: &str, unit: &'static str, value: f64) -> Figure {
-        Figure { name: name.to_owned(), unit, values: vec![value] }
+        Figure { name: name.to_owned(), unit, values: vec![value], spoilt: 0 }
     }
 
     pub fn add(&mut self, value: f64) {
         self.values.push(value);
+    }
+
+    /// Takes in what a round's halves say when they are compared, unless other programs spoilt it; what to say of that.
+    pub fn compare(&mut self, value: f64, [one, other]: [&Used; 2]) -> &'static str {
+        if one.is_like(other) {
+            self.values.push(value);
+            ""
+        } else {
+            self.spoilt += 1;
+            SPOILT
+        }
     }
 
     pub fn median(&self) -> f64 {
@@ -153,7 +166,7 @@ impl Measured {
             p99: [reference.percentile(990), ours.percentile(990)],
             cpu: [each(theirs_used.postgres, reference), each(used.postgres, ours), each(used.service, ours)],
         };
-        let is_spoilt = (theirs_used.background - used.background).abs() > BACKGROUND;
+        let is_spoilt = !used.is_like(theirs_used);
         if is_spoilt {
             self.spoilt += 1;
         } else {
@@ -168,7 +181,7 @@ impl Measured {
             round.p99[1].as_secs_f64() * 1e3,
             round.cpu[1],
             round.cpu[2],
-            if is_spoilt { ", spoilt by other programs" } else { "" }
+            if is_spoilt { SPOILT } else { "" }
         )
     }
 
@@ -178,13 +191,11 @@ impl Measured {
 
     /// What the table's rows have goals for.
     pub fn figures(&self) -> Vec<Figure> {
-        if self.rounds.is_empty() {
-            return Vec::new();
-        }
         let of = |name: &str, unit, figure: &dyn Fn(&Round) -> f64| Figure {
             name: name.to_owned(),
             unit,
             values: self.rounds.iter().map(figure).collect(),
+            spoilt: self.spoilt,
         };
         let mut figures = vec![of(&self.name, "", &|round| round.ours / round.reference)];
         if self.name == "create_1" {
@@ -220,14 +231,13 @@ impl Measured {
 }
 
 /// Prints the ratios, and writes the table and its plot.
-pub fn write(all: &[Measured], figures: &[Figure], how: &str) -> Outcome<()> {
-    for measured in all.iter().filter(|measured| measured.rounds.is_empty()) {
-        println!(
-            "{}: other programs took too much of the machine in all {} rounds",
-            measured.name, measured.spoilt
-        );
+pub fn write(all: &[Measured], figures: Vec<Figure>, how: &str) -> Outcome<()> {
+    let (figures, silent): (Vec<Figure>, Vec<Figure>) =
+        figures.into_iter().partition(|figure| !figure.values.is_empty());
+    for Figure { name, spoilt, .. } in silent {
+        println!("{name}: other programs took too much of the machine in all {spoilt} rounds");
     }
-    for figure in figures {
+    for figure in &figures {
         println!("ratio {} {:.2}", figure.name, figure.median());
     }
     let said = |program: &str, arguments: &[&str]| {
@@ -251,7 +261,7 @@ pub fn write(all: &[Measured], figures: &[Figure], how: &str) -> Outcome<()> {
         }
     }
     text += "\n| figure | value | must | goal | moonshot | rounds |\n|---|---|---|---|---|---|\n";
-    for figure in figures {
+    for figure in &figures {
         text += &format!("{}\n", figure.row());
     }
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/results");
@@ -259,7 +269,25 @@ pub fn write(all: &[Measured], figures: &[Figure], how: &str) -> Outcome<()> {
     let file = format!("{folder}/{now}.md");
     text += &format!("\n![Each figure against its goal]({now}.svg)\n");
     fs::write(&file, &text)?;
-    plot::draw(format!("{folder}/{now}.svg").as_ref(), figures)?;
+    plot::draw(format!("{folder}/{now}.svg").as_ref(), &figures)?;
     println!("\n{text}\n{file}");
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn half(background: f64) -> Used {
+        Used { service: Duration::ZERO, postgres: Duration::ZERO, load: Duration::ZERO, background }
+    }
+
+    #[test]
+    fn a_round_that_others_spoilt_says_nothing() {
+        let mut figure = Figure::new("webhooks", "");
+        assert_eq!(figure.compare(0.5, [&half(0.02), &half(0.16)]), "");
+        assert_eq!(figure.compare(0.9, [&half(0.02), &half(0.18)]), SPOILT);
+        assert_eq!(figure.compare(0.1, [&half(0.40), &half(0.02)]), SPOILT);
+        assert_eq!((figure.values, figure.spoilt), (vec![0.5], 2));
+    }
 }

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::Outcome;
+use crate::cpu::{Usage, Used};
 use crate::ground::{Ground, SEEDED};
 use crate::load::{self, Ask};
 use crate::report::Figure;
@@ -12,6 +13,7 @@ struct Size {
     first_page: Duration,
     deep_page: Duration,
     creates: f64,
+    used: Used,
 }
 
 /// Many rows ÷ ten thousand: list p50, first page and deep cursor; create rate.
@@ -33,25 +35,25 @@ pub async fn measure(rows: u32, rounds: u32, time: Duration) -> Outcome<[Figure;
             large.deep_page.as_secs_f64() / small.deep_page.as_secs_f64(),
             large.creates / small.creates,
         ];
+        let mut but = "";
+        for (figure, value) in figures.iter_mut().zip(values) {
+            but = figure.compare(value, [&small.used, &large.used]);
+        }
         println!(
-            "round {} of {rounds}: first page {:.2} ms, deep page {:.2} ms, {:.0} creates/s",
+            "round {} of {rounds}: first page {:.2} ms, deep page {:.2} ms, {:.0} creates/s{but}",
             round + 1,
             large.first_page.as_secs_f64() * 1e3,
             large.deep_page.as_secs_f64() * 1e3,
             large.creates
         );
-        for (figure, value) in figures.iter_mut().zip(values) {
-            figure.add(value);
-        }
     }
     Ok(figures)
 }
 
 async fn at_size(ground: &Ground, time: Duration, rows: u32) -> Outcome<Size> {
-    let p50 = |figures: load::Figures| figures.percentile(500);
-    Ok(Size {
-        first_page: p50(load::run(ground, Ask::List, 4, time).await?),
-        deep_page: p50(load::run(ground, Ask::After(rows / 2), 4, time).await?),
-        creates: load::run(ground, Ask::Create, 64, time).await?.rate(),
-    })
+    let before = Usage::now(ground)?;
+    let first_page = load::run(ground, Ask::List, 4, time).await?.percentile(500);
+    let deep_page = load::run(ground, Ask::After(rows / 2), 4, time).await?.percentile(500);
+    let creates = load::run(ground, Ask::Create, 64, time).await?.rate();
+    Ok(Size { first_page, deep_page, creates, used: Usage::now(ground)?.since(&before) })
 }

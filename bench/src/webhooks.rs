@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 use worker::outbound::Outbound;
 
-use crate::cpu::Usage;
+use crate::cpu::{Usage, Used, used_by};
 use crate::ground::Ground;
 use crate::load::{self, Ask};
 use crate::report::Figure;
@@ -67,40 +67,56 @@ pub async fn rate(rounds: u32, time: Duration) -> Outcome<Figure> {
     load::open(&ground, &shop, 1).await?;
     let worker = ground.worker()?;
     sink.wait(ENDPOINTS).await?;
-    written(&ground).await?;
+    written(&ground, 0).await?;
     drop(worker);
-    let mut figure = Figure::new("webhooks", "");
+    let (mut figure, mut posted) = (Figure::new("webhooks", ""), sink.got());
     for round in 1..=rounds {
-        let alone = client_alone(&sink, time).await?;
+        let (alone, alone_used) = used_by(&ground, client_alone(&sink, time)).await?;
         load::open(&ground, &shop, 1_000).await?;
         let before = sink.got();
         let worker = ground.worker()?;
         sink.wait(before + 1).await?;
         let (began, before_all) = (Instant::now(), Usage::of(&ground, worker.pid())?);
         sink.wait(before + 1_000 * ENDPOINTS).await?;
-        written(&ground).await?;
+        written(&ground, 0).await?;
         let (took, used) = (began.elapsed(), Usage::of(&ground, worker.pid())?.since(&before_all));
         drop(worker);
+        posted += sink.got() - before;
+        must_add_up(&ground, posted).await?;
         let delivered = ratio(1_000 * ENDPOINTS - 1, took.as_secs_f64());
         let each = |time: Duration| time.as_secs_f64() * 1e6 / ratio(1_000 * ENDPOINTS, 1.0);
+        let but = figure.compare(delivered / alone, [&alone_used, &used]);
         println!(
             "round {round} of {rounds}: webhooks {delivered:.0}/s, the client alone {alone:.0}/s; each {:.0} µs of \
-             Postgres, {:.0} of the worker, {:.0} of the receiver",
+             Postgres, {:.0} of the worker, {:.0} of the receiver{but}",
             each(used.postgres),
             each(used.service),
             each(used.load)
         );
-        figure.add(delivered / alone);
     }
     Ok(figure)
 }
 
-/// Waits until everything that was sent is written down: before that nothing is delivered, and a worker that is ended leaves
-/// the rest for the next one to send again.
-async fn written(ground: &Ground) -> Outcome<()> {
-    let is_left = "select exists (select from deliveries where status = 'pending')";
-    while sqlx::query_scalar(is_left).fetch_one(&ground.sql).await? {
+/// Waits until everything that was sent is written down, but for so many that can not be: before that nothing is delivered,
+/// and a worker that is ended leaves the rest for the next one to send again.
+async fn written(ground: &Ground, but_for: i64) -> Outcome<()> {
+    let left =
+        "select count(*) from (select from deliveries where status = 'pending' limit $1 + 1) deliveries";
+    while sqlx::query_scalar::<_, i64>(left).bind(but_for).fetch_one(&ground.sql).await? > but_for {
         sleep(Duration::from_millis(2)).await;
+    }
+    Ok(())
+}
+
+/// As many posts as deliveries are written down, and as events have endpoints whom they reached: else nothing was measured.
+async fn must_add_up(ground: &Ground, posted: usize) -> Outcome<()> {
+    let rows = "select (select count(*) from deliveries where status = 'delivered'),
+                       (select coalesce(sum(endpoints - undelivered), 0) from events)";
+    let (delivered, told): (i64, i64) = sqlx::query_as(rows).fetch_one(&ground.sql).await?;
+    if [delivered, told] != [i64::try_from(posted)?; 2] {
+        let said =
+            format!("{posted} posts came, {delivered} deliveries and {told} in all events are written down");
+        return Err(said.into());
     }
     Ok(())
 }
@@ -127,8 +143,8 @@ pub async fn latency(many: usize) -> Outcome<[Figure; 2]> {
 pub async fn creates(rounds: u32, time: Duration, clients: usize) -> Outcome<Figure> {
     let mut figure = Figure::new("create_while_webhooks", "");
     for round in 1..=rounds {
-        let ground = Ground::lay("run", None).await?;
-        let alone = load::run(&ground, Ask::Create, clients, time).await?;
+        let mut ground = Ground::lay("run", None).await?;
+        let (alone, alone_used) = used_by(&ground, load::run(&ground, Ask::Create, clients, time)).await?;
         let sink = Sink::open().await?;
         load::register(&ground, &ground.key, &format!("{}/hook", sink.url)).await?;
         let begun = Arc::new(AtomicUsize::new(0));
@@ -140,15 +156,17 @@ pub async fn creates(rounds: u32, time: Duration, clients: usize) -> Outcome<Fig
             }
             may
         };
-        let both = load::run_while(&ground, Ask::Create, clients, time, may_go).await?;
+        let both = load::run_while(&ground, Ask::Create, clients, time, may_go);
+        let (both, used) = used_by(&ground, both).await?;
         let told = sink.got();
+        ground.must_add_up(alone.answered + both.answered).await?;
+        let but = figure.compare(both.rate() / alone.rate(), [&alone_used, &used]);
         println!(
-            "round {round} of {rounds}: creates {:.0}/s alone, {:.0}/s while {:.0} webhooks/s went out",
+            "round {round} of {rounds}: creates {:.0}/s alone, {:.0}/s while {:.0} webhooks/s went out{but}",
             alone.rate(),
             both.rate(),
             ratio(told, both.took.as_secs_f64())
         );
-        figure.add(both.rate() / alone.rate());
     }
     Ok(figure)
 }
@@ -157,33 +175,37 @@ pub async fn creates(rounds: u32, time: Duration, clients: usize) -> Outcome<Fig
 pub async fn dead_endpoint(rounds: u32) -> Outcome<Figure> {
     let mut figure = Figure::new("dead_endpoint", "");
     for round in 1..=rounds {
-        let mut rates = [0.0; 2];
-        for (dead, rate) in [false, true].into_iter().zip(&mut rates) {
-            let ground = Ground::lay("serve", None).await?;
-            let sink = Sink::open().await?;
-            let (mut endpoints, mut expected) = (0, 0);
-            while endpoints < 100 {
-                let shop = ground.merchant()?;
-                let here = ENDPOINTS.min(100 - endpoints);
-                for number in 0..here {
-                    let path = if dead && endpoints == 0 && number == 0 { "dead" } else { "hook" };
-                    load::register(&ground, &shop, &format!("{}/{path}", sink.url)).await?;
-                }
-                load::open(&ground, &shop, 100).await?;
-                expected += 100 * here - if dead && endpoints == 0 { 100 } else { 0 };
-                endpoints += here;
-            }
-            let _worker = ground.worker()?;
-            sink.wait(1).await?;
-            let began = Instant::now();
-            let last = sink.wait(expected).await?;
-            *rate = ratio(expected - 1, (last - began).as_secs_f64());
-        }
-        println!(
-            "round {round} of {rounds}: webhooks {:.0}/s, with a dead endpoint {:.0}/s",
-            rates[0], rates[1]
-        );
-        figure.add(rates[1] / rates[0]);
+        let (well, well_used) = hundred_endpoints(false).await?;
+        let (rate, used) = hundred_endpoints(true).await?;
+        let but = figure.compare(rate / well, [&well_used, &used]);
+        println!("round {round} of {rounds}: webhooks {well:.0}/s, with a dead endpoint {rate:.0}/s{but}");
     }
     Ok(figure)
+}
+
+/// What a hundred endpoints get a second, of which one may never answer: each of them a hundred webhooks.
+async fn hundred_endpoints(one_is_dead: bool) -> Outcome<(f64, Used)> {
+    let ground = Ground::lay("serve", None).await?;
+    let sink = Sink::open().await?;
+    let mut endpoints = 0;
+    while endpoints < 100 {
+        let shop = ground.merchant()?;
+        let here = ENDPOINTS.min(100 - endpoints);
+        for number in 0..here {
+            let path = if one_is_dead && endpoints + number == 0 { "dead" } else { "hook" };
+            load::register(&ground, &shop, &format!("{}/{path}", sink.url)).await?;
+        }
+        load::open(&ground, &shop, 100).await?;
+        endpoints += here;
+    }
+    let dead = if one_is_dead { 100 } else { 0 };
+    let expected = 100 * endpoints - dead;
+    let worker = ground.worker()?;
+    sink.wait(1).await?;
+    let (began, before) = (Instant::now(), Usage::of(&ground, worker.pid())?);
+    sink.wait(expected).await?;
+    written(&ground, i64::try_from(dead)?).await?;
+    let (took, used) = (began.elapsed(), Usage::of(&ground, worker.pid())?.since(&before));
+    must_add_up(&ground, sink.got()).await?;
+    Ok((ratio(expected - 1, took.as_secs_f64()), used))
 }
