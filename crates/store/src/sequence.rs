@@ -87,7 +87,7 @@ impl Store {
                         mode: Mode::from_livemode(row.livemode),
                     };
                     for endpoint in row.endpoints.iter().flatten() {
-                        deliveries.push(owner, tx.new_delivery()?, *endpoint, Some(row.id), 0);
+                        deliveries.push(owner, tx.new_delivery()?, *endpoint, row.id, 0);
                     }
                 }
                 let made = deliveries.id.len();
@@ -125,7 +125,7 @@ pub(crate) struct Deliveries {
     livemode: Vec<bool>,
     pub(crate) id: Vec<uuid::Uuid>,
     endpoint: Vec<uuid::Uuid>,
-    event: Vec<Option<uuid::Uuid>>,
+    event: Vec<uuid::Uuid>,
     round: Vec<i32>,
 }
 
@@ -135,7 +135,7 @@ impl Deliveries {
         owner: Owner,
         id: DeliveryId,
         endpoint: uuid::Uuid,
-        event: Option<uuid::Uuid>,
+        event: uuid::Uuid,
         round: i32,
     ) {
         self.account_id.push(owner.account.uuid());
@@ -168,7 +168,7 @@ impl crate::Tx {
             &deliveries.livemode,
             &deliveries.id,
             &deliveries.endpoint,
-            &deliveries.event as _,
+            &deliveries.event,
             &deliveries.round,
         )
         .execute(self.connection())

@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use domain::account::Mode;
+use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -295,6 +296,30 @@ async fn a_test_sends_a_signed_ping_and_tells_what_was_said() {
         "a ping is one attempt"
     );
     assert_eq!(events(&shop).await, Vec::<Value>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_test_does_not_wait_behind_what_the_endpoint_has_not_got_yet() {
+    let world = World::working(|_| {}).await;
+    let shop = world.merchant(Mode::Test).await;
+    let slow = Receiver::that_reads(|_, got| {
+        (200, if got.json()["type"] == "ping" { Duration::ZERO } else { Duration::from_secs(2) })
+    })
+    .await;
+    let (endpoint, _) = subscribe(&shop, &slow.url).await;
+    // Twenty-five seconds' work at sixty-four posts at once.
+    join_all((0..8).map(async |writer| {
+        for number in 0..100 {
+            assert_eq!(shop.create(&order(&format!("{writer}-{number}"))).await.status, 201);
+        }
+    }))
+    .await;
+    slow.count(30).await;
+    let began = Instant::now();
+    let said = write(&shop, Method::POST, &format!("{ENDPOINTS}/{endpoint}/test"), Value::Null).await;
+    assert_eq!(said.json()["status"], "delivered", "{}", said.text);
+    println!("answered after {:?}, when {} posts had come", began.elapsed(), slow.so_far());
+    assert!(slow.so_far() < 600, "{} had come before", slow.so_far());
 }
 
 #[tokio::test(flavor = "multi_thread")]

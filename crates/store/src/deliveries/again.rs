@@ -152,12 +152,23 @@ impl Tx {
         Ok(shown.collect())
     }
 
-    /// Makes a ping to an endpoint.
+    /// Makes a ping to an endpoint. It is due before everything that waits there: whoever asks is waiting, too.
     pub async fn add_ping(&mut self, owner: Owner, endpoint: EndpointId) -> Result<DeliveryId, Error> {
         let id = self.new_delivery()?;
-        let mut deliveries = Deliveries::default();
-        deliveries.push(owner, id, endpoint.uuid(), None, 0);
-        self.add_deliveries(deliveries).await?;
+        sqlx::query!(
+            r#"
+            insert into deliveries (account_id, livemode, id, endpoint, event, round, created, status, next_at)
+            select $1, $2, $3, $4, null, 0, date_trunc('second', now()), 'pending',
+                   least(now(), min(next_at)) - interval '1 millisecond'
+            from deliveries where account_id = $1 and livemode = $2 and endpoint = $4 and status = 'pending'
+            "#,
+            owner.account.uuid(),
+            owner.mode.is_live(),
+            id.uuid(),
+            endpoint.uuid(),
+        )
+        .execute(self.connection())
+        .await?;
         self.has_told = true;
         Ok(id)
     }
@@ -334,7 +345,7 @@ impl Tx {
         self.has_told = true;
         let mut deliveries = Deliveries::default();
         for endpoint in &endpoints {
-            deliveries.push(owner, self.new_delivery()?, *endpoint, Some(event.uuid()), locked.round + 1);
+            deliveries.push(owner, self.new_delivery()?, *endpoint, event.uuid(), locked.round + 1);
         }
         self.add_deliveries(deliveries).await?;
         Ok(Some(endpoints.len()))
