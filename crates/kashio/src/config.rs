@@ -291,6 +291,11 @@ impl Settings {
         if self.webhooks.loopback {
             return Err(usage("in production webhooks.loopback can not be true"));
         }
+        if self.lease()? <= worker::LONGEST_TURN {
+            return Err(usage(
+                "in production webhooks.lease_seconds must be more than a turn and an attempt take, which is 17",
+            ));
+        }
         if !self.http.require_https {
             return Err(usage("in production http.require_https can not be false"));
         }

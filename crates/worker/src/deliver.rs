@@ -44,7 +44,7 @@ const GIVEN_UP: u32 = 8;
 const QUICK: Duration = Duration::from_millis(50);
 /// How long after its claim a delivery may be begun: as long as a quick endpoint needs for all that is claimed for it, and
 /// a little.
-const BEGIN_WITHIN: Duration = Duration::from_secs(2);
+pub(crate) const BEGIN_WITHIN: Duration = Duration::from_secs(2);
 /// Claimed and not written down yet.
 const UNWRITTEN: usize = 2_048;
 /// How long it is remembered that an endpoint answered.

@@ -45,12 +45,15 @@ const EXPIRE_EVERY: Duration = Duration::from_millis(400);
 const SWEEP_EVERY: Duration = Duration::from_secs(10);
 const GAUGE_EVERY: Duration = Duration::from_secs(5);
 
+/// What a delivery takes at most, from its claim to its answer.
+pub const LONGEST_TURN: Duration = deliver::BEGIN_WITHIN.saturating_add(outbound::TOTAL_TIME);
+
 /// What a worker needs to know beside the store.
 #[derive(Clone)]
 pub struct Settings {
     /// When attempts are made.
     pub schedule: Schedule,
-    /// How long a claim holds: more than waiting for its turn and an attempt can take, 17 s.
+    /// How long a claim holds: more than [`LONGEST_TURN`], or what is being posted is claimed, and posted, once more.
     pub lease: Duration,
     /// Address that links to the payment page begin with.
     pub page_url: String,

@@ -17,7 +17,7 @@ use rustls::{ClientConfig, RootCertStore};
 
 /// How long connecting may take, and everything together.
 const CONNECT_TIME: Duration = Duration::from_secs(5);
-const TOTAL_TIME: Duration = Duration::from_secs(15);
+pub(crate) const TOTAL_TIME: Duration = Duration::from_secs(15);
 /// What is read of an answer, in bytes.
 const ANSWER: usize = 1_024;
 /// How long a connection is kept for the next delivery to the same host. However many there are: posts that are claimed
