@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use domain::account::Mode;
-use domain::key::{KeyKind, SecretKey};
+use domain::key::{ALPHABET, KeyKind, SecretKey};
 use http_body_util::Full;
 use hyper::Method;
 use rand::Rng;
@@ -130,7 +130,6 @@ fn wrong_key(turn: usize, known: &str) -> Option<String> {
 
 /// The bytes that these letters of a key are made of.
 fn letters(text: &str) -> Option<Vec<u8>> {
-    const LETTERS: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-    let number = |byte: u8| u8::try_from(LETTERS.iter().position(|&letter| letter == byte)?).ok();
+    let number = |byte: u8| u8::try_from(ALPHABET.iter().position(|&letter| letter == byte)?).ok();
     text.bytes().map(number).collect()
 }

@@ -6,7 +6,8 @@ use zeroize::Zeroizing;
 
 use crate::account::Mode;
 
-const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+/// What keys are written in: a byte below 248 that [`SecretKey::mint`] is given stands for the letter at its rest by 62.
+pub const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const PUBLIC: usize = 12;
 const SECRET: usize = 32;
 const CHECK: usize = 6;

@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use domain::account::Mode;
-use domain::key::{KeyKind, SecretKey};
+use domain::key::{ALPHABET, KeyKind, SecretKey};
 use futures_util::future::join_all;
 use reqwest::Method;
 use std::time::{Duration, Instant};
@@ -192,9 +192,8 @@ pub fn wrong_secret(key: &SecretKey) -> SecretKey {
 
 /// The same, by a chance that can be repeated.
 pub fn wrong_secret_by(key: &SecretKey, mut random_byte: impl FnMut() -> u8) -> SecretKey {
-    const LETTERS: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
     let public =
-        key.public_id().bytes().map(|byte| LETTERS.iter().position(|&letter| letter == byte).unwrap() as u8);
+        key.public_id().bytes().map(|byte| ALPHABET.iter().position(|&letter| letter == byte).unwrap() as u8);
     let mut bytes = public.collect::<Vec<_>>().into_iter();
     SecretKey::mint(key.kind(), move || bytes.next().unwrap_or_else(&mut random_byte))
 }
