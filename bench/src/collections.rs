@@ -58,13 +58,13 @@ pub async fn measure(rounds: u32, time: Duration) -> Outcome<[Figure; 2]> {
             times.sort();
             load::percentile(&times, 990).as_secs_f64() * 1e3
         });
-        let mut but = "";
+        let mut remark = "";
         for (figure, value) in figures.iter_mut().zip(p99) {
-            but = figure.compare(value, [&saturated_used, &used]);
+            remark = figure.add_unless_spoilt(value, [&saturated_used, &used]);
         }
         println!(
             "round {round} of {rounds}: {pace:.0} payers/s, half of what can be; p99 of inquire {:.1} ms, of pay {:.1} \
-             ms{but}",
+             ms{remark}",
             p99[0], p99[1]
         );
     }

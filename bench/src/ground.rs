@@ -85,8 +85,9 @@ impl Ground {
         Ok(ground)
     }
 
-    /// Waits until every event has its number: whoever registers afterwards is told of none of them.
-    async fn numbered(&self) -> Outcome<()> {
+    /// Waits until every event has its number: whoever registers afterwards is told of none of them, and of each that is to
+    /// be told there is a delivery.
+    pub async fn numbered(&self) -> Outcome<()> {
         let is_left = "select exists (select from events where sequence is null)";
         while sqlx::query_scalar(is_left).fetch_one(&self.sql).await? {
             tokio::time::sleep(Duration::from_millis(20)).await;

@@ -8,8 +8,8 @@
 //! It starts a durable Postgres of its own, migrates it, opens one invoice over HTTP and builds the references from that
 //! row: **P** (`begin`, the invoice, its event and the saved answer, `commit`), **K** (one invoice by its key) and **L** (the
 //! newest 20), run by pgbench with prepared statements. Each round runs a reference and what is compared with it one after
-//! the other; what counts is the median over the rounds. A ratio is not told when other programs took 15 points more of the
-//! machine in one half than in the other, nor when rows, events and answers are not equally many.
+//! the other; what counts is the median over the rounds. A round does not count when other programs took 15 points more of the
+//! machine in one half than in the other, and nothing is told when rows, events and answers are not equally many.
 //!
 //! # To add a row to the table
 //! A variant of [`Row`] with its line in [`Row::of`], and, when it asks for something new, a variant of [`load::Ask`].
@@ -283,9 +283,9 @@ async fn latency(options: &Options) -> Outcome<Figure> {
         let (ours, used) = used_by(&ground, load::run_open(&ground, Ask::Create, 64, pace, time)).await?;
         ground.must_add_up(ours.answered).await?;
         let ours = ours.percentile(990);
-        let but = figure.compare(ours.as_secs_f64() / reference.as_secs_f64(), [&theirs, &used]);
+        let remark = figure.add_unless_spoilt(ours.as_secs_f64() / reference.as_secs_f64(), [&theirs, &used]);
         println!(
-            "round {round} of {}: {pace:.0}/s, p99 {:.1} ms, P's {:.1} ms{but}",
+            "round {round} of {}: {pace:.0}/s, p99 {:.1} ms, P's {:.1} ms{remark}",
             options.rounds,
             ours.as_secs_f64() * 1e3,
             reference.as_secs_f64() * 1e3

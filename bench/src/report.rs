@@ -90,8 +90,8 @@ impl Figure {
         self.values.push(value);
     }
 
-    /// Takes in what a round's halves say when they are compared, unless other programs spoilt it; what to say of that.
-    pub fn compare(&mut self, value: f64, [one, other]: [&Used; 2]) -> &'static str {
+    /// Takes in what a round came to, unless other programs spoilt it: a remark on that for its line.
+    pub fn add_unless_spoilt(&mut self, value: f64, [one, other]: [&Used; 2]) -> &'static str {
         if one.is_like(other) {
             self.values.push(value);
             ""
@@ -285,9 +285,9 @@ mod tests {
     #[test]
     fn a_round_that_others_spoilt_says_nothing() {
         let mut figure = Figure::new("webhooks", "");
-        assert_eq!(figure.compare(0.5, [&half(0.02), &half(0.16)]), "");
-        assert_eq!(figure.compare(0.9, [&half(0.02), &half(0.18)]), SPOILT);
-        assert_eq!(figure.compare(0.1, [&half(0.40), &half(0.02)]), SPOILT);
+        assert_eq!(figure.add_unless_spoilt(0.5, [&half(0.02), &half(0.16)]), "");
+        assert_eq!(figure.add_unless_spoilt(0.9, [&half(0.02), &half(0.18)]), SPOILT);
+        assert_eq!(figure.add_unless_spoilt(0.1, [&half(0.40), &half(0.02)]), SPOILT);
         assert_eq!((figure.values, figure.spoilt), (vec![0.5], 2));
     }
 }

@@ -85,10 +85,10 @@ pub async fn rate(rounds: u32, time: Duration) -> Outcome<Figure> {
         must_add_up(&ground, posted).await?;
         let delivered = ratio(1_000 * ENDPOINTS - 1, took.as_secs_f64());
         let each = |time: Duration| time.as_secs_f64() * 1e6 / ratio(1_000 * ENDPOINTS, 1.0);
-        let but = figure.compare(delivered / alone, [&alone_used, &used]);
+        let remark = figure.add_unless_spoilt(delivered / alone, [&alone_used, &used]);
         println!(
             "round {round} of {rounds}: webhooks {delivered:.0}/s, the client alone {alone:.0}/s; each {:.0} µs of \
-             Postgres, {:.0} of the worker, {:.0} of the receiver{but}",
+             Postgres, {:.0} of the worker, {:.0} of the receiver{remark}",
             each(used.postgres),
             each(used.service),
             each(used.load)
@@ -133,6 +133,8 @@ pub async fn latency(many: usize) -> Outcome<[Figure; 2]> {
         times.push(sink.wait(number).await?.saturating_duration_since(committed));
         sleep(Duration::from_millis(37)).await;
     }
+    written(&ground, 0).await?;
+    must_add_up(&ground, many).await?;
     times.sort();
     let at = |thousandths| load::percentile(&times, thousandths);
     let of = |name, time: Duration| Figure::of(name, "ms", time.as_secs_f64() * 1e3);
@@ -160,9 +162,12 @@ pub async fn creates(rounds: u32, time: Duration, clients: usize) -> Outcome<Fig
         let (both, used) = used_by(&ground, both).await?;
         let told = sink.got();
         ground.must_add_up(alone.answered + both.answered).await?;
-        let but = figure.compare(both.rate() / alone.rate(), [&alone_used, &used]);
+        ground.numbered().await?;
+        written(&ground, 0).await?;
+        must_add_up(&ground, sink.got()).await?;
+        let remark = figure.add_unless_spoilt(both.rate() / alone.rate(), [&alone_used, &used]);
         println!(
-            "round {round} of {rounds}: creates {:.0}/s alone, {:.0}/s while {:.0} webhooks/s went out{but}",
+            "round {round} of {rounds}: creates {:.0}/s alone, {:.0}/s while {:.0} webhooks/s went out{remark}",
             alone.rate(),
             both.rate(),
             ratio(told, both.took.as_secs_f64())
@@ -177,8 +182,8 @@ pub async fn dead_endpoint(rounds: u32) -> Outcome<Figure> {
     for round in 1..=rounds {
         let (well, well_used) = hundred_endpoints(false).await?;
         let (rate, used) = hundred_endpoints(true).await?;
-        let but = figure.compare(rate / well, [&well_used, &used]);
-        println!("round {round} of {rounds}: webhooks {well:.0}/s, with a dead endpoint {rate:.0}/s{but}");
+        let remark = figure.add_unless_spoilt(rate / well, [&well_used, &used]);
+        println!("round {round} of {rounds}: webhooks {well:.0}/s, with a dead endpoint {rate:.0}/s{remark}");
     }
     Ok(figure)
 }
