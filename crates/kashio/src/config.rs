@@ -292,9 +292,10 @@ impl Settings {
             return Err(usage("in production webhooks.loopback can not be true"));
         }
         if self.lease()? <= worker::LONGEST_TURN {
-            return Err(usage(
-                "in production webhooks.lease_seconds must be more than a turn and an attempt take, which is 17",
-            ));
+            return Err(usage(format!(
+                "in production webhooks.lease_seconds must be more than a delivery can take, which is {}",
+                worker::LONGEST_TURN.as_secs()
+            )));
         }
         if !self.http.require_https {
             return Err(usage("in production http.require_https can not be false"));

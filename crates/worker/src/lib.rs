@@ -45,8 +45,9 @@ const EXPIRE_EVERY: Duration = Duration::from_millis(400);
 const SWEEP_EVERY: Duration = Duration::from_secs(10);
 const GAUGE_EVERY: Duration = Duration::from_secs(5);
 
-/// What a delivery takes at most, from its claim to its answer.
-pub const LONGEST_TURN: Duration = deliver::BEGIN_WITHIN.saturating_add(outbound::TOTAL_TIME);
+/// What a delivery takes at most, from its claim until its answer is written down: the last is given five seconds.
+pub const LONGEST_TURN: Duration =
+    deliver::BEGIN_WITHIN.saturating_add(outbound::TOTAL_TIME).saturating_add(Duration::from_secs(5));
 
 /// What a worker needs to know beside the store.
 #[derive(Clone)]

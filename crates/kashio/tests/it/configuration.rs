@@ -108,7 +108,7 @@ fn production_refuses_each_danger_by_its_name() {
         ("KASHIO__HTTP__PUBLIC_URL", "http://api.kashio.test", "http.public_url"),
         ("KASHIO__PAGE__PUBLIC_URL", "", "page.public_url"),
         ("KASHIO__HTTP__REQUIRE_HTTPS", "false", "http.require_https"),
-        ("KASHIO__WEBHOOKS__LEASE_SECONDS", "17", "webhooks.lease_seconds"),
+        ("KASHIO__WEBHOOKS__LEASE_SECONDS", "22", "webhooks.lease_seconds"),
         ("KASHIO__SECRETS__KEYS", "", "secrets.keys"),
         ("KASHIO__SECRETS__KEYS", "a:AAAA", "secrets.keys"),
         ("KASHIO__HTTP__TRUSTED_PROXIES", "", "http.trusted_proxies"),
