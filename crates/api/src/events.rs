@@ -1,9 +1,10 @@
 //! `/events`: what happened, in the order in which it is told, for whoever wants to miss nothing.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use domain::id::EventKind as EventIdKind;
+use domain::id::{EventId, EventKind as EventIdKind};
 use futures_util::FutureExt;
 use store::Answer;
 use store::events::{EventStatus, Filter, NoPage, Page, Subject, Told};
@@ -18,9 +19,9 @@ use crate::invoices::ViewSettings;
 use crate::problem::Problem;
 use crate::reply::{PageReply, Reply, next_link};
 
-/// When a list looks whether what had been written before it was asked for has its number, each time after so many
-/// milliseconds more. It takes some 20; when no worker runs, the list shows what has one after 1.3 s in all.
-const LOOKS: [u64; 8] = [5, 10, 20, 40, 80, 160, 320, 640];
+/// How long a list waits before each look whether what had been written before it was asked for has its number. Numbering
+/// takes some 20 ms; when no worker runs, the list shows what has a number after a second.
+const LOOK_AFTER_MILLIS: [u64; 6] = [5, 15, 40, 100, 250, 600];
 
 /// `GET /events/{id}`, and the seed's `/event/{id}`.
 pub async fn read(call: Call<ReadEvents>) -> Result<Reply, Problem> {
@@ -36,7 +37,10 @@ pub async fn list(mut call: Call<ReadEvents>) -> Result<PageReply, Problem> {
     let asked = feed::read(call.query(), call.owner.mode, &statuses).map_err(Problem::Told)?;
     let deadline = Instant::now() + Duration::from_secs(asked.wait);
     let api = call.api.clone();
-    catch_up(&mut call).await?;
+    // Older pages have no news, and who waits for news waits for numbers too.
+    if asked.starting_after.is_none() && asked.wait == 0 {
+        catch_up(&mut call).await?;
+    }
     let mut waiting = None;
     let mut from = asked.after;
     let (events, has_more) = loop {
@@ -74,16 +78,27 @@ pub async fn list(mut call: Call<ReadEvents>) -> Result<PageReply, Problem> {
     Ok(PageReply::new(list::render(&objects, has_more), next, None))
 }
 
-/// Waits until the owner's newest event has its number: whoever was told that an invoice is paid finds that it was.
+/// Waits until what the owner has written has its numbers: whoever was told that an invoice is paid finds that it was.
 async fn catch_up(call: &mut Call<ReadEvents>) -> Result<(), Problem> {
-    let (owner, store) = (call.owner, call.api.store.clone());
-    let newest = store.read("catch_up", move |tx| tx.unnumbered_event(owner).boxed()).await?;
-    let Some(newest) = newest else { return Ok(()) };
-    // Nothing is held meanwhile.
+    let (owner, api) = (call.owner, call.api.clone());
+    let unnumbered =
+        api.store.read("find_unnumbered_events", move |tx| tx.unnumbered_events(owner).boxed()).await?;
+    if unnumbered.is_empty() {
+        return Ok(());
+    }
+    // When so many wait already, numbering has fallen behind, and to wait helps nobody.
+    let Some(_place) = api.feeds.catch_up() else { return Ok(()) };
+    // Nothing else is held meanwhile.
     call.leave_gate();
-    for pause in LOOKS {
-        tokio::time::sleep(Duration::from_millis(pause)).await;
-        if store.read("catch_up", move |tx| tx.is_numbered(owner, newest).boxed()).await? {
+    let unnumbered: Arc<[EventId]> = unnumbered.into();
+    for millis in LOOK_AFTER_MILLIS {
+        tokio::time::sleep(Duration::from_millis(millis)).await;
+        let looked_for = unnumbered.clone();
+        let are_numbered = api.store.read("are_events_numbered", move |tx| {
+            let looked_for = looked_for.clone();
+            async move { tx.are_numbered(owner, &looked_for).await }.boxed()
+        });
+        if are_numbered.await? {
             break;
         }
     }
@@ -142,7 +157,7 @@ fn next_page(call: &Call<ReadEvents>, asked: &ListEvents, events: &[Told]) -> Op
 pub async fn resend(call: Call<WriteWebhooks>) -> Result<Reply, Problem> {
     let id = call.id::<EventIdKind>()?;
     let claim = call.claim("").map_err(|item| Problem::Told(vec![item]))?;
-    let (owner, settings) = (call.owner, std::sync::Arc::new(call.view_settings()));
+    let (owner, settings) = (call.owner, Arc::new(call.view_settings()));
     call.once("resend_event", claim, move |tx| {
         let settings = settings.clone();
         async move {

@@ -8,13 +8,15 @@ use std::time::Duration;
 
 use domain::account::Owner;
 use store::Store;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout_at};
 
 /// How often the numbers are asked for.
 pub const WATCH_EVERY: Duration = Duration::from_millis(50);
 /// Who may wait at once, of one account and mode.
 const MAX_WAITING: usize = 20;
+/// Who may wait at once, in this process, for the numbers of what they have written.
+const MAX_CATCHING_UP: usize = 64;
 
 /// A feed that somebody waits for.
 #[derive(Default)]
@@ -25,10 +27,17 @@ struct Watched {
 }
 
 /// The watcher.
-#[derive(Default)]
 pub struct Feeds {
     watched: Mutex<HashMap<Owner, Arc<Watched>>>,
+    catching_up: Semaphore,
     stopping: AtomicBool,
+}
+
+impl Default for Feeds {
+    fn default() -> Feeds {
+        let catching_up = Semaphore::new(MAX_CATCHING_UP);
+        Feeds { watched: Mutex::default(), catching_up, stopping: AtomicBool::new(false) }
+    }
 }
 
 /// A place among those who wait for a feed, given back when dropped.
@@ -49,6 +58,11 @@ impl Feeds {
         }
         watched.waiting.fetch_add(1, Ordering::AcqRel);
         Some(Waiting { feeds: self, owner, watched })
+    }
+
+    /// A place among those who wait for numbers, which takes a moment; `None`: as many wait as may.
+    pub(crate) fn catch_up(&self) -> Option<SemaphorePermit<'_>> {
+        self.catching_up.try_acquire().ok()
     }
 
     /// One question for all feeds; nobody waits, no question. The program asks every [`WATCH_EVERY`].

@@ -166,7 +166,8 @@ impl Store {
                             limit coalesce(busy.room, $2)
                             for update skip locked
                         ) found
-                        order by found.next_at, found.event
+                        -- Somebody waits for a ping.
+                        order by found.event is not null, found.next_at, found.event
                         limit $1
                     )
                     update deliveries

@@ -138,8 +138,8 @@ pub struct Head {
     pub sequence: i64,
 }
 
-/// Among how many events without a number an owner's is looked for, from the newest on: whoever asks has just written it.
-const NEWEST: i64 = 1_000;
+/// Among how many of an owner's newest events those without a number are looked for: whoever asks has just written them.
+const MAYBE_UNNUMBERED: i64 = 100;
 
 /// Where the invoice's columns begin in [`COLUMNS`].
 const INVOICE_FROM: usize = 10;
@@ -195,40 +195,40 @@ impl Tx {
         rows.iter().map(told).collect()
     }
 
-    /// The newest event of an owner that waits for its number.
-    pub async fn unnumbered_event(&mut self, owner: Owner) -> Result<Option<EventId>, Error> {
-        let id = sqlx::query_scalar!(
+    /// Those of an owner's newest events that wait for their numbers. By their key: the index of what has none is full of
+    /// what had none a moment ago, of everybody's.
+    pub async fn unnumbered_events(&mut self, owner: Owner) -> Result<Vec<EventId>, Error> {
+        let ids = sqlx::query_scalar!(
             r#"
             select id from (
-                select account_id, livemode, id, position from events
-                where sequence is null order by position desc limit $3
+                select id, sequence from events
+                where account_id = $1 and livemode = $2 order by id desc limit $3
             ) newest
-            where account_id = $1 and livemode = $2 order by position desc limit 1
+            where sequence is null
             "#,
             owner.account.uuid(),
             owner.mode.is_live(),
-            NEWEST,
+            MAYBE_UNNUMBERED,
         )
-        .fetch_optional(self.connection())
+        .fetch_all(self.connection())
         .await?;
-        Ok(id.map(EventId::from_uuid))
+        Ok(ids.into_iter().map(EventId::from_uuid).collect())
     }
 
-    /// Whether an event of an owner has its number.
-    pub async fn is_numbered(&mut self, owner: Owner, id: EventId) -> Result<bool, Error> {
-        let is_numbered = sqlx::query_scalar!(
+    /// Whether all of these events of an owner have their numbers.
+    pub async fn are_numbered(&mut self, owner: Owner, ids: &[EventId]) -> Result<bool, Error> {
+        let numbered = sqlx::query_scalar!(
             r#"
-            select exists (
-                select from events
-                where account_id = $1 and livemode = $2 and id = $3 and sequence is not null) as "numbered!"
+            select count(*) as "count!" from events
+            where account_id = $1 and livemode = $2 and id = any ($3) and sequence is not null
             "#,
             owner.account.uuid(),
             owner.mode.is_live(),
-            id.uuid(),
+            &ids.iter().map(|id| id.uuid()).collect::<Vec<_>>(),
         )
         .fetch_one(self.connection())
         .await?;
-        Ok(is_numbered)
+        Ok(usize::try_from(numbered) == Ok(ids.len()))
     }
 
     /// A page of an owner's events.
@@ -287,7 +287,7 @@ impl Tx {
             }
             Page::ById { after, before } => {
                 for cursor in [after, before].into_iter().flatten() {
-                    if !self.is_numbered(owner, cursor).await? {
+                    if !self.are_numbered(owner, &[cursor]).await? {
                         return Ok(Some(NoPage::Unknown(cursor)));
                     }
                 }

@@ -1,5 +1,5 @@
 //! The sequencer: gives committed events their dense numbers, account by account, and makes the deliveries that tell of
-//! them, in one transaction (architecture, "Feed order"). It runs in every worker; one leads at a time, by a lock that
+//! them, in one transaction (architecture, "Numbers"). It runs in every worker; one leads at a time, by a lock that
 //! is taken in a statement of its own: a snapshot that is older than the lock would number rows twice.
 
 use domain::account::{Mode, Owner};

@@ -59,7 +59,7 @@ macro_rules! select_delivery {
         sqlx::query_as!(
             Row,
             r#"
-            select id, endpoint, event, created, status, greatest(next_at, claimed_until) as "next_at!", attempt
+            select id, endpoint, event, created, status, greatest(next_at, claimed_until, created) as "next_at!", attempt
             from deliveries where account_id = $1 and livemode = $2
             "# + $rest,
             $($bind),*
@@ -152,15 +152,18 @@ impl Tx {
         Ok(shown.collect())
     }
 
-    /// Makes a ping to an endpoint. It is due before everything that waits there: whoever asks is waiting, too.
+    /// Makes a ping to an endpoint. It is due before everything that no worker has claimed yet: whoever asks is waiting.
     pub async fn add_ping(&mut self, owner: Owner, endpoint: EndpointId) -> Result<DeliveryId, Error> {
         let id = self.new_delivery()?;
         sqlx::query!(
             r#"
             insert into deliveries (account_id, livemode, id, endpoint, event, round, created, status, next_at)
             select $1, $2, $3, $4, null, 0, date_trunc('second', now()), 'pending',
-                   least(now(), min(next_at)) - interval '1 millisecond'
-            from deliveries where account_id = $1 and livemode = $2 and endpoint = $4 and status = 'pending'
+                   least(now(), (
+                       select next_at from deliveries
+                       where account_id = $1 and livemode = $2 and endpoint = $4 and status = 'pending'
+                       order by account_id, livemode, endpoint, next_at limit 1
+                   )) - interval '1 millisecond'
             "#,
             owner.account.uuid(),
             owner.mode.is_live(),
