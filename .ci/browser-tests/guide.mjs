@@ -1,4 +1,4 @@
-// The developers' guide in a browser, on a phone and on a desktop, light and dark: what axe finds, what the search finds,
+// The developers' guide and the reference in a browser, on a phone and on a desktop, light and dark: what axe finds, what the search finds,
 // what tabs and buttons do, with JavaScript and without. node guide.mjs DEV_JSON SCREENSHOTS
 
 import assert from 'node:assert/strict';
@@ -70,6 +70,24 @@ async function everyPageIsSound() {
       }
     }
   }));
+}
+
+async function theReferenceIsSoundInBothLanguages() {
+  for (const width of Object.keys(VIEWPORTS)) {
+    const { context, page, asked, wrong } = await open('/docs', { width });
+    for (const [language, other] of [['es', 'English'], ['en', 'Español']]) {
+      const at = `/docs in ${language} ${width}`;
+      check((await page.locator('html').getAttribute('lang')) === language, `${at}: its language`);
+      const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+      check(overflow <= 0, `${at}: ${overflow} pixels too wide`);
+      await findsNothingGrave(page, at);
+      await page.screenshot({ path: `${screenshots}/docs-${width}-${language}.png` });
+      await page.getByRole('link', { name: other }).click();
+    }
+    check(asked.every((url) => url.startsWith('data:') || new URL(url).origin === origin), `/docs asked ${asked}`);
+    check(wrong.length === 0, `/docs ${width}: ${wrong}`);
+    await context.close();
+  }
 }
 
 async function theSearchFindsWhatPeopleTypeAndOpensIt() {
@@ -166,8 +184,8 @@ async function whatIsNotThereIsAPageToo() {
 
 mkdirSync(screenshots, { recursive: true });
 const stories = [
-  everyPageIsSound, theSearchFindsWhatPeopleTypeAndOpensIt, aChosenLanguageGoesAlong, lightAndDarkAreRemembered,
-  nothingNeedsJavaScript, whatIsNotThereIsAPageToo,
+  everyPageIsSound, theReferenceIsSoundInBothLanguages, theSearchFindsWhatPeopleTypeAndOpensIt, aChosenLanguageGoesAlong,
+  lightAndDarkAreRemembered, nothingNeedsJavaScript, whatIsNotThereIsAPageToo,
 ];
 let failed = 0;
 for (const story of stories) {

@@ -6,6 +6,7 @@
 
 pub mod guide;
 mod page;
+mod words;
 
 use std::sync::OnceLock;
 
@@ -18,6 +19,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use wire::problem::{Code, Language};
 
+use crate::docs::words::Words;
 use crate::problem::Problem;
 use crate::{Api, Settings, headers, openapi};
 
@@ -35,6 +37,7 @@ struct Made {
     document: Bytes,
     english: Bytes,
     page: Option<Bytes>,
+    english_page: Option<Bytes>,
     policy: String,
 }
 
@@ -44,13 +47,18 @@ impl Documentation {
             let document =
                 |language| openapi::document(&settings.public_url, &settings.support_email, language);
             let text = |document: &Value| Bytes::from(serde_json::to_vec(document).unwrap_or_default());
-            let english = text(&document(Language::En));
-            let document = document(Language::Es);
-            let page = page::render(&document, &settings.public_url, &settings.support_email, STYLE);
+            let page = |document: &Value, language| {
+                let (words, Settings { public_url, support_email, .. }) = (Words::of(language), settings);
+                let page = page::render(document, words, public_url, support_email, STYLE);
+                let told = page.inspect_err(|error| tracing::error!(%error, "the page of /docs: {error}"));
+                told.ok().map(Bytes::from)
+            };
+            let (spanish, english) = (document(Language::Es), document(Language::En));
             Made {
-                document: text(&document),
-                english,
-                page: page.inspect_err(|error| tracing::error!(%error, "the page of /docs: {error}")).ok().map(Bytes::from),
+                document: text(&spanish),
+                english: text(&english),
+                page: page(&spanish, Language::Es),
+                english_page: page(&english, Language::En),
                 policy: format!(
                     "default-src 'none'; style-src 'sha256-{}'; img-src data:; base-uri 'none'; form-action 'none'; \
                      frame-ancestors 'none'",
@@ -94,10 +102,13 @@ pub async fn internal_document(api: web::Data<Api>) -> HttpResponse {
     HttpResponse::Ok().content_type("application/json").body(document)
 }
 
-/// `GET /docs`.
-pub async fn page(api: web::Data<Api>) -> Result<HttpResponse, Problem> {
+/// `GET /docs`: in Spanish, whatever the browser prefers, or in English by `?lang=en`.
+pub async fn page(api: web::Data<Api>, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let made = api.documentation.get(&api.settings);
-    let page = made.page.clone().ok_or(Problem::new(Code::InternalError))?;
+    let mut query = url::form_urlencoded::parse(request.query_string().as_bytes());
+    let is_english = query.any(|(name, value)| name == "lang" && value == "en");
+    let page = if is_english { &made.english_page } else { &made.page };
+    let page = page.clone().ok_or(Problem::new(Code::InternalError))?;
     Ok(HttpResponse::Ok()
         .content_type("text/html; charset=utf-8")
         .insert_header(("Content-Security-Policy", made.policy.as_str()))

@@ -69,8 +69,10 @@ mod tests {
     use actix_web::http::header::{HeaderMap, HeaderValue, IF_NONE_MATCH};
     use domain::event::EventKind;
     use domain::payment::Reason;
+    use wire::problem::Language;
 
     use super::is_known;
+    use crate::docs::words::Words;
 
     /// The rows of a page's tables that begin with a code, with their other cells.
     fn rows(path: &str) -> Vec<(String, Vec<String>)> {
@@ -120,23 +122,24 @@ mod tests {
         }
     }
 
-    /// `/docs#operation` and `/docs#Shape`, wherever a page leads there.
+    /// `/docs#operation` and `/docs#Shape`, wherever a page leads there; in English, `/docs?lang=en#…`.
     #[test]
     fn the_reference_has_what_the_guide_leads_to() {
-        let document = crate::openapi::document(
-            "https://api.kashio.net",
-            "soporte@kashio.net",
-            wire::problem::Language::Es,
-        );
-        let reference = super::super::page::render(&document, "", "", "").unwrap();
-        let reference = String::from_utf8(reference).unwrap();
-        assert!(reference.contains("href=\"/docs/guide/\""), "the reference leads to the guide");
         let guide = Guide::new("https://api.kashio.net", "soporte@kashio.net").unwrap();
-        for path in guide.paths() {
-            let page = String::from_utf8_lossy(&guide.get(path).unwrap().body).into_owned();
-            for rest in page.split("href=\"/docs#").skip(1) {
-                let anchor = rest.split('"').next().unwrap();
-                assert!(reference.contains(&format!("id=\"{anchor}\"")), "{path}: /docs#{anchor}");
+        for (language, home, address) in [
+            (Language::Es, "href=\"/docs/guide/\"", "href=\"/docs#"),
+            (Language::En, "href=\"/docs/guide/en/\"", "href=\"/docs?lang=en#"),
+        ] {
+            let document = crate::openapi::document("https://api.kashio.net", "soporte@kashio.net", language);
+            let reference = super::super::page::render(&document, Words::of(language), "", "", "").unwrap();
+            let reference = String::from_utf8(reference).unwrap();
+            assert!(reference.contains(home), "the reference leads to the guide");
+            for path in guide.paths() {
+                let page = String::from_utf8_lossy(&guide.get(path).unwrap().body).into_owned();
+                for rest in page.split(address).skip(1) {
+                    let anchor = rest.split('"').next().unwrap();
+                    assert!(reference.contains(&format!("id=\"{anchor}\"")), "{path}: #{anchor}");
+                }
             }
         }
     }

@@ -4,11 +4,13 @@ use askama::Template;
 use pulldown_cmark::{Options, Parser, html};
 use serde_json::Value;
 
+use super::words::Words;
 use crate::openapi::SAMPLES;
 
 #[derive(Template)]
 #[template(path = "docs.html")]
 struct Page<'d> {
+    words: &'static Words,
     style: &'d str,
     summary: &'d str,
     version: &'d str,
@@ -78,6 +80,7 @@ struct Shape<'d> {
 /// The page, whole.
 pub(super) fn render(
     document: &Value,
+    words: &'static Words,
     public_url: &str,
     support: &str,
     style: &str,
@@ -85,6 +88,7 @@ pub(super) fn render(
     let introduction = text(&document["info"]["description"]);
     let codes = codes(document);
     let page = Page {
+        words,
         style,
         summary: text(&document["info"]["summary"]),
         version: text(&document["info"]["version"]),
@@ -92,8 +96,8 @@ pub(super) fn render(
         support,
         introduction: with_anchors(&markdown(introduction)),
         chapters: chapters(introduction),
-        groups: groups(document, public_url),
-        shapes: shapes(document),
+        groups: groups(document, words, public_url),
+        shapes: shapes(document, words),
         codes,
     };
     let mut page = page.render()?;
@@ -109,7 +113,8 @@ fn text(value: &Value) -> &str {
 fn markdown(source: &str) -> String {
     let mut out = String::with_capacity(source.len() * 2);
     html::push_html(&mut out, Parser::new_ext(source, Options::ENABLE_TABLES));
-    out
+    // What is wider than a phone is scrolled, by the keyboard too.
+    out.replace("<pre>", "<pre tabindex=\"0\">")
 }
 
 fn chapters(source: &str) -> Vec<(String, String)> {
@@ -135,14 +140,14 @@ fn with_anchors(page: &str) -> String {
     out
 }
 
-fn groups<'d>(document: &'d Value, public_url: &str) -> Vec<Group<'d>> {
+fn groups<'d>(document: &'d Value, words: &'static Words, public_url: &str) -> Vec<Group<'d>> {
     let tags = document["tags"].as_array().into_iter().flatten();
     tags.map(|tag| Group {
         name: text(&tag["name"]),
         description: text(&tag["description"]),
         operations: each_operation(document)
             .filter(|(_, _, described)| described["tags"][0] == tag["name"])
-            .map(|(path, method, described)| operation(document, public_url, path, method, described))
+            .map(|(path, method, described)| operation(document, words, public_url, path, method, described))
             .collect(),
     })
     .collect()
@@ -158,6 +163,7 @@ fn each_operation(document: &Value) -> impl Iterator<Item = (&str, &str, &Value)
 
 fn operation<'d>(
     document: &'d Value,
+    words: &'static Words,
     public_url: &str,
     path: &'d str,
     method: &str,
@@ -166,13 +172,15 @@ fn operation<'d>(
     let parameters = described["parameters"].as_array().into_iter().flatten();
     let parameters = parameters.map(|parameter| {
         let parameter = resolve(document, parameter);
+        let [path, query, header] = words.places;
         let place = match text(&parameter["in"]) {
-            "path" => "ruta",
-            "query" => "consulta",
-            _ => "cabecera",
+            "path" => path,
+            "query" => query,
+            _ => header,
         };
         let required = parameter["required"].as_bool().unwrap_or_default();
-        row(text(&parameter["name"]), place, required, &parameter["schema"], text(&parameter["description"]))
+        let (name, description) = (text(&parameter["name"]), text(&parameter["description"]));
+        row(words, name, place, required, &parameter["schema"], description)
     });
     let body = &described["requestBody"]["content"]["application/json"];
     let forms = match body["schema"]["anyOf"].as_array() {
@@ -183,7 +191,7 @@ fn operation<'d>(
         .as_object()
         .into_iter()
         .flatten()
-        .map(|(status, answer)| shown(status, answer))
+        .map(|(status, answer)| shown(words, status, answer))
         .collect();
     let good = described["responses"].as_object().into_iter().flatten().next();
     let example = good.and_then(|(status, answer)| {
@@ -205,9 +213,9 @@ fn operation<'d>(
     }
 }
 
-fn shown<'d>(status: &'d str, answer: &'d Value) -> Answer<'d> {
-    let (title, rest) =
-        text(&answer["description"]).split_once(" Códigos:").unwrap_or((text(&answer["description"]), ""));
+fn shown<'d>(words: &'static Words, status: &'d str, answer: &'d Value) -> Answer<'d> {
+    let description = text(&answer["description"]);
+    let (title, rest) = description.split_once(words.codes_follow).unwrap_or((description, ""));
     let headers = answer["headers"].as_object().into_iter().flatten().map(|(name, _)| name.as_str());
     let schema = &answer["content"]["application/json"]["schema"];
     let is_error = status.starts_with(['4', '5']);
@@ -217,7 +225,7 @@ fn shown<'d>(status: &'d str, answer: &'d Value) -> Answer<'d> {
         title: markdown(title),
         description: markdown(rest),
         headers: headers.filter(|name| !matches!(*name, "Request-Id" | "X-Request-Id")).collect(),
-        shape: (!schema.is_null() && !is_error).then(|| kinds(schema)),
+        shape: (!schema.is_null() && !is_error).then(|| kinds(words, schema)),
     }
 }
 
@@ -242,8 +250,9 @@ fn calls<'d>(public_url: &str, path: &str, method: &str, described: &'d Value) -
     }
     command.push_str(" \\\n  --header 'Content-Type: application/json'");
     let with = |data: &str| format!("{command} \\\n  --data '{data}'");
-    if body["examples"].is_object() {
-        return SAMPLES.iter().map(|(title, sample)| (*title, with(&indented(sample)))).collect();
+    if let Some(examples) = body["examples"].as_object() {
+        let titles = examples.values().map(|example| text(&example["summary"]));
+        return titles.zip(SAMPLES).map(|(title, (_, sample))| (title, with(&indented(sample)))).collect();
     }
     vec![("", with(&indented(&body["example"].to_string())))]
 }
@@ -288,7 +297,7 @@ fn indented(json: &str) -> String {
     out
 }
 
-fn shapes(document: &Value) -> Vec<Shape<'_>> {
+fn shapes<'d>(document: &'d Value, words: &'static Words) -> Vec<Shape<'d>> {
     let shapes = document["components"]["schemas"].as_object().into_iter().flatten();
     let shapes = shapes.filter(|(name, _)| *name != "ErrorCode");
     shapes
@@ -297,7 +306,8 @@ fn shapes(document: &Value) -> Vec<Shape<'_>> {
                 schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
             let fields = schema["properties"].as_object().into_iter().flatten();
             let fields = fields.map(|(field, schema)| {
-                row(field, "", required.contains(&field.as_str()), schema, text(&schema["description"]))
+                let is_required = required.contains(&field.as_str());
+                row(words, field, "", is_required, schema, text(&schema["description"]))
             });
             let values = schema["enum"].as_array().into_iter().flatten().filter_map(Value::as_str);
             Shape {
@@ -305,7 +315,7 @@ fn shapes(document: &Value) -> Vec<Shape<'_>> {
                 description: markdown(text(&schema["description"])),
                 fields: fields.collect(),
                 values: values.collect(),
-                kind: kinds(schema),
+                kind: kinds(words, schema),
             }
         })
         .collect()
@@ -326,6 +336,7 @@ fn codes(document: &Value) -> Vec<(u64, &str, String)> {
 }
 
 fn row<'d>(
+    words: &'static Words,
     name: &'d str,
     place: &'static str,
     required: bool,
@@ -336,8 +347,8 @@ fn row<'d>(
         name,
         place,
         required,
-        kind: kinds(schema),
-        limits: limits(schema),
+        kind: kinds(words, schema),
+        limits: limits(words, schema),
         description: markdown(description),
     }
 }
@@ -351,7 +362,7 @@ fn resolve<'d>(document: &'d Value, value: &'d Value) -> &'d Value {
     pointer.and_then(|pointer| document.pointer(pointer)).unwrap_or(value)
 }
 
-fn kinds(schema: &Value) -> Vec<Kind<'_>> {
+fn kinds<'d>(words: &'static Words, schema: &'d Value) -> Vec<Kind<'d>> {
     if let Some(shape) = reference(schema) {
         return vec![Kind::Shape(shape)];
     }
@@ -359,50 +370,55 @@ fn kinds(schema: &Value) -> Vec<Kind<'_>> {
         let mut kinds = Vec::new();
         for form in forms.iter().filter(|form| form["type"] != "null") {
             if !kinds.is_empty() {
-                kinds.push(Kind::Text(" o "));
+                kinds.extend([Kind::Text(" "), Kind::Text(words.or), Kind::Text(" ")]);
             }
-            kinds.extend(self::kinds(form));
+            kinds.extend(self::kinds(words, form));
         }
         return kinds;
     }
     let name = schema["type"].as_str().or_else(|| schema["type"][0].as_str());
+    let [string, integer, number, boolean, object, list] = words.kinds.map(Kind::Text);
     match name {
-        Some("string") => vec![Kind::Text("texto")],
-        Some("integer") => vec![Kind::Text("entero")],
-        Some("number") => vec![Kind::Text("número")],
-        Some("boolean") => vec![Kind::Text("booleano")],
-        Some("object") => vec![Kind::Text("objeto")],
+        Some("string") => vec![string],
+        Some("integer") => vec![integer],
+        Some("number") => vec![number],
+        Some("boolean") => vec![boolean],
+        Some("object") => vec![object],
         Some("array") => {
-            let mut kinds = vec![Kind::Text("lista de ")];
-            kinds.extend(self::kinds(&schema["items"]));
+            let mut kinds = vec![list];
+            kinds.extend(self::kinds(words, &schema["items"]));
             kinds
         }
         _ => Vec::new(),
     }
 }
 
-fn limits(schema: &Value) -> String {
+fn limits(words: &Words, schema: &Value) -> String {
     let number = |name: &str| schema[name].as_i64();
+    let ([to, up_to], characters) = (words.lengths, words.characters);
+    let [from, until, at_least] = words.ranges;
     let mut limits = Vec::new();
     match (number("minLength"), number("maxLength")) {
-        (Some(min), Some(max)) => limits.push(format!("{min} a {max} caracteres")),
-        (None, Some(max)) => limits.push(format!("hasta {max} caracteres")),
+        (Some(min), Some(max)) => limits.push(format!("{min} {to} {max} {characters}")),
+        (None, Some(max)) => limits.push(format!("{up_to} {max} {characters}")),
         _ => {}
     }
     match (number("minimum"), number("maximum")) {
-        (Some(min), Some(max)) => limits.push(format!("de {min} a {max}")),
-        (Some(min), None) => limits.push(format!("desde {min}")),
+        (Some(min), Some(max)) => limits.push(format!("{from} {min} {until} {max}")),
+        (Some(min), None) => limits.push(format!("{at_least} {min}")),
         _ => {}
     }
     if !schema["default"].is_null() {
-        limits.push(format!("si falta, {}", schema["default"]));
+        limits.push(format!("{} {}", words.missing, schema["default"]));
     }
     limits.join(" · ")
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{indented, render};
+    use wire::problem::Language;
+
+    use super::{Words, indented, render};
 
     #[test]
     fn samples_are_indented_and_otherwise_left_alone() {
@@ -410,28 +426,49 @@ mod tests {
         assert_eq!(indented(sample), "{\n  \"a\": 15.00,\n  \"b\": \"x: {y}, \\\"z\\\"\"\n}");
     }
 
+    fn page(language: Language) -> String {
+        let (public_url, support) = ("https://api.kashio.net", "soporte@kashio.net");
+        let document = crate::openapi::document(public_url, support, language);
+        let page = render(&document, Words::of(language), public_url, support, super::super::STYLE);
+        String::from_utf8(page.unwrap()).unwrap()
+    }
+
     #[test]
     fn the_page_asks_for_nothing_from_elsewhere() {
-        let document = crate::openapi::document(
-            "https://api.kashio.net",
-            "soporte@kashio.net",
-            wire::problem::Language::Es,
-        );
-        let page =
-            render(&document, "https://api.kashio.net", "soporte@kashio.net", super::super::STYLE).unwrap();
-        let page = String::from_utf8(page).unwrap();
-        for forbidden in ["<script", "src=\"http", "href=\"http", "@import", "url(http", "style=\""] {
-            assert!(!page.contains(forbidden), "{forbidden}");
+        for (language, tag) in [(Language::Es, "lang=\"es\""), (Language::En, "lang=\"en\"")] {
+            let page = page(language);
+            for forbidden in ["<script", "src=\"http", "href=\"http", "@import", "url(http", "style=\""] {
+                assert!(!page.contains(forbidden), "{forbidden}");
+            }
+            assert!(page.contains(tag) && page.contains("mailto:soporte@kashio.net"));
+            for route in crate::routes::all().iter().filter(|route| route.is_operation) {
+                assert!(page.contains(route.path), "{}", route.path);
+            }
+            for code in wire::codes::all() {
+                assert!(page.contains(code.name), "{}", code.name);
+            }
+            // The style is allowed by its hash: it must stand in the page as it is.
+            assert!(page.contains(&format!("<style>{}</style>", super::super::STYLE)));
+            assert!(page.len() < 400_000, "{}", page.len());
         }
-        assert!(page.contains("lang=\"es\"") && page.contains("mailto:soporte@kashio.net"));
-        for route in crate::routes::all().iter().filter(|route| route.is_operation) {
-            assert!(page.contains(route.path), "{}", route.path);
+    }
+
+    #[test]
+    fn both_languages_have_the_same_page_in_their_own_words() {
+        let (spanish, english) = (page(Language::Es), page(Language::En));
+        for mark in ["<article", "<dl", "<dt", "<details", "<h4", "<figure", "<tr", "class=\"kind\""] {
+            assert_eq!(spanish.matches(mark).count(), english.matches(mark).count(), "{mark}");
         }
-        for code in wire::codes::all() {
-            assert!(page.contains(code.name), "{}", code.name);
+        for (in_spanish, in_english) in [
+            (">obligatorio</b>", ">required</b>"),
+            ("caracteres", " characters"),
+            ("Mínima con cliente", "Minimal, with customer"),
+            ("lista de ", "list of "),
+            ("Crear una Orden de Pago", "Create an invoice"),
+            ("¿Algo no queda claro?", "Is something not clear?"),
+        ] {
+            assert!(spanish.contains(in_spanish) && !english.contains(in_spanish), "{in_spanish}");
+            assert!(english.contains(in_english) && !spanish.contains(in_english), "{in_english}");
         }
-        // The style is allowed by its hash: it must stand in the page as it is.
-        assert!(page.contains(&format!("<style>{}</style>", super::super::STYLE)));
-        assert!(page.len() < 400_000, "{}", page.len());
     }
 }

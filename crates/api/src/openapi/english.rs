@@ -49,6 +49,13 @@ fn walk(value: &mut Value, change: &mut impl FnMut(&mut String)) {
                             walk(tag, change);
                         }
                     }),
+                    ("x-enum-descriptions", Value::Object(meanings)) => {
+                        for (_, meaning) in meanings {
+                            if let Value::String(text) = meaning {
+                                change(text);
+                            }
+                        }
+                    }
                     (_, value) => walk(value, change),
                 }
             }

@@ -23,6 +23,10 @@ async fn the_document_and_the_page_need_no_key() {
     assert!(
         page.text.contains("https://api.kashio.test/v1/payments") && page.text.contains("ayuda@kashio.test")
     );
+    let from_abroad = world.send(Method::GET, "/docs", &[("accept-language", "en-US,en")], None).await;
+    assert!(from_abroad.text.contains("<html lang=\"es\">"), "Spanish first");
+    let english = world.send(Method::GET, "/docs?lang=en", &[], None).await;
+    assert!(english.text.contains("<html lang=\"en\">") && english.text.contains("href=\"/docs?lang=es\""));
     let head = world.send(Method::HEAD, "/docs", &[], None).await;
     assert_eq!((head.status, head.text.as_str()), (200, ""));
 }
