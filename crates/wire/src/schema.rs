@@ -93,7 +93,7 @@ pub(crate) struct WebhookEndpointChange {
 #[serde(deny_unknown_fields)]
 pub(crate) struct RollSecret {
     /// En segundos: de 0 a una semana; si falta, un día.
-    #[schema(value_type = i64, required = false, minimum = 0, maximum = 604_800, default = 86_400)]
+    #[schema(minimum = 0, maximum = 604_800, default = 86_400)]
     overlap_seconds: Option<i64>,
 }
 
@@ -102,16 +102,16 @@ pub(crate) struct RollSecret {
 #[serde(deny_unknown_fields)]
 pub(crate) struct RedeliverRange {
     /// Los de eventos posteriores a este `sequence`.
-    #[schema(value_type = i64, required = false, minimum = 0, default = 0)]
+    #[schema(minimum = 0, default = 0)]
     after: Option<i64>,
     /// Hasta este.
-    #[schema(value_type = i64, required = false, minimum = 1)]
+    #[schema(minimum = 1)]
     until: Option<i64>,
     /// `failed` (lo usual) o `delivered`.
-    #[schema(value_type = String, required = false, pattern = "^(failed|delivered)$", default = "failed")]
+    #[schema(pattern = "^(failed|delivered)$", default = "failed")]
     status: Option<String>,
     /// Solo contarlos.
-    #[schema(value_type = bool, required = false, default = false)]
+    #[schema(default = false)]
     dry_run: Option<bool>,
 }
 

@@ -124,10 +124,10 @@ pub(crate) struct Simulation {
 #[expect(dead_code, reason = "only described")]
 pub(crate) struct SimulatedPayment {
     /// El monto; si falta, lo que se debe.
-    #[schema(value_type = crate::schema::MoneySent, required = false)]
+    #[schema(value_type = Option<crate::schema::MoneySent>)]
     amount: Option<String>,
     /// Cuándo se pagó, según el banco; si falta, ahora.
-    #[schema(value_type = crate::schema::DateTime, required = false)]
+    #[schema(value_type = Option<crate::schema::DateTime>)]
     paid_at: Option<String>,
     /// El banco o agente; si falta, `test`.
     #[schema(pattern = "^[a-z0-9_-]{1,40}$", examples("bcp"))]
