@@ -46,7 +46,7 @@ pub(super) struct Words {
     pub(super) kinds: [&'static str; 6],
     /// Between two limits of a text's length, and before one.
     pub(super) lengths: [&'static str; 2],
-    /// Before a text's unit of length.
+    /// The unit of a text's length.
     pub(super) characters: &'static str,
     /// Before a number's lower limit, between both, and before the only one.
     pub(super) ranges: [&'static str; 3],
